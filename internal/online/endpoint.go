@@ -37,6 +37,9 @@ type Identity struct {
 	UserAssigned []string // ARM ids
 }
 
+// Keys are the two secrets that open an endpoint with KeyAuth.
+type Keys struct{ Primary, Secondary string }
+
 // Endpoint is a stable name and URL that clients score against.
 type Endpoint struct {
 	Name                string // in lower case
@@ -50,6 +53,7 @@ type Endpoint struct {
 	PublicNetworkAccess string // Enabled or Disabled
 	Traffic             Traffic
 	Mirror              Mirror
+	Keys                Keys // to be set; only in a request, "" keeps or makes one
 
 	// Set by the server; ignored in a request.
 	State                 ProvisioningState
