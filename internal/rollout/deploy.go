@@ -1,0 +1,314 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strconv"
+	"time"
+
+	"hotswap/internal/azure"
+	"hotswap/internal/crashpoint"
+	"hotswap/internal/online"
+	"hotswap/internal/spec"
+)
+
+// FromFile and Latest are the words that a model version may be, besides a version.
+const (
+	FromFile = "file"   // what the deployment file says
+	Latest   = "latest" // the newest registered version
+)
+
+// Request is what deploy is asked for.
+type Request struct {
+	Endpoint       spec.Endpoint
+	Deployment     spec.Deployment
+	ModelVersion   string // a version, Latest or FromFile
+	UpdateEndpoint bool   // merge the endpoint file over an endpoint that exists
+	Commit         string // of the sources, "" where it is not known
+	Reason         string // shown to whom the lock keeps waiting
+}
+
+// Deploy creates the candidate at 0 % in the slot that is free, and leaves the lock to the
+// rollout's next step.
+func (r *Runner) Deploy(ctx context.Context, req Request) (State, error) {
+	t, err := r.deploy(ctx, req)
+	if err != nil {
+		return t.last(), err
+	}
+	return t.state, t.lease.rest(ctx)
+}
+
+// last is the state of a turn that may not have come about.
+func (t *turn) last() State {
+	if t == nil {
+		return State{}
+	}
+	return t.state
+}
+
+func (r *Runner) deploy(ctx context.Context, req Request) (*turn, error) {
+	model, err := r.resolveModel(ctx, req)
+	if err != nil {
+		return nil, err
+	}
+	t, err := r.open(ctx, req.Reason)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.plan(ctx, req, model); err != nil {
+		return t, t.drop(ctx, err)
+	}
+	if err := t.candidate(ctx, req); err != nil {
+		return t, err
+	}
+	return t, nil
+}
+
+// resolveModel finds the registered model before anything is locked or written. The zero Ref
+// means that the file brings the model along, or that there is none.
+func (r *Runner) resolveModel(ctx context.Context, req Request) (online.Ref, error) {
+	ref := req.Deployment.Model
+	if ref.IsZero() || ref.Registry != "" {
+		return ref, nil
+	}
+	version := req.ModelVersion
+	if version == FromFile {
+		version = ref.Version
+	}
+	if version == Latest || version == "@"+Latest {
+		m, err := r.Cloud.LatestModel(ctx, ref.Name)
+		return m.Ref, err
+	}
+	m, err := r.Cloud.Model(ctx, ref.Name, version)
+	return m.Ref, err
+}
+
+// plan makes sure of the endpoint, chooses the slot and saves both.
+func (t *turn) plan(ctx context.Context, req Request, model online.Ref) error {
+	e, err := t.ensureEndpoint(ctx, req)
+	if err != nil {
+		return err
+	}
+	there, err := t.Cloud.Deployments(ctx, t.Endpoint)
+	if err != nil {
+		return err
+	}
+	p := Plan{Endpoint: t.Endpoint, Model: model, Commit: req.Commit}
+	if p.Slot, err = chooseSlot(e, there); err != nil {
+		return err
+	}
+	if p.Before, err = snapshot(e, there); err != nil {
+		return err
+	}
+	p.After = online.AllTo(p.Slot)
+	p.Mirror = mirrorAfter(e.Mirror, p.After)
+	p.Displaced = t.displaced(find(there, p.Slot))
+	t.state.Plan = p
+	t.Say("slot %s: traffic is %s", p.Slot, p.Before.Traffic)
+	return t.enter(ctx, Planned)
+}
+
+// ensureEndpoint creates the endpoint if it is absent, without traffic. It never touches the
+// traffic of one that exists.
+func (t *turn) ensureEndpoint(ctx context.Context, req Request) (online.Endpoint, error) {
+	e, err := t.Cloud.Endpoint(ctx, t.Endpoint)
+	switch {
+	case online.CodeOf(err) == online.NotFound:
+		t.Say("endpoint %s: creating", t.Endpoint)
+		e = req.Endpoint.Endpoint
+		e.Traffic, e.Mirror = online.Traffic{}, online.Mirror{}
+	case err != nil:
+		return e, err
+	case !req.UpdateEndpoint:
+		return e, nil
+	default:
+		t.Say("endpoint %s: updating what the file names", t.Endpoint)
+		e = merge(e, req.Endpoint)
+	}
+	e.Tags = t.tags(e.Tags)
+	if err := t.lease.outlives(ctx, 1); err != nil {
+		return e, err
+	}
+	return t.Cloud.PutEndpoint(ctx, e)
+}
+
+// merge lays what the file names over the endpoint as it is, except its traffic: that moves by
+// a swap only.
+func merge(e online.Endpoint, file spec.Endpoint) online.Endpoint {
+	if file.Keys["description"] {
+		e.Description = file.Description
+	}
+	if file.Keys["auth_mode"] {
+		e.AuthMode = file.AuthMode
+	}
+	if file.Keys["identity"] {
+		e.Identity = file.Identity
+	}
+	if file.Keys["public_network_access"] {
+		e.PublicNetworkAccess = file.PublicNetworkAccess
+	}
+	e.Tags = overlay(e.Tags, file.Tags)
+	e.Properties = overlay(e.Properties, file.Properties)
+	return e
+}
+
+func overlay(under, over map[string]string) map[string]string {
+	merged := map[string]string{}
+	maps.Copy(merged, under)
+	maps.Copy(merged, over)
+	return merged
+}
+
+// tags lays the rollout's marks over tags.
+func (t *turn) tags(tags map[string]string) map[string]string {
+	return overlay(tags, map[string]string{TagRollout: t.state.ID, TagFence: strconv.FormatInt(t.state.Fence, 10)})
+}
+
+// candidate uploads what is local, puts the deployment and reads it back.
+func (t *turn) candidate(ctx context.Context, req Request) error {
+	kept, stop := t.lease.keep(ctx)
+	defer stop()
+	d, err := t.assemble(kept, req)
+	if err != nil {
+		return t.drop(ctx, err)
+	}
+	if err := t.awaitQuiet(kept); err != nil {
+		return t.drop(ctx, err)
+	}
+	if err := t.enter(kept, Deploying); err != nil {
+		return t.drop(ctx, err)
+	}
+	put, err := t.put(kept, d)
+	if err != nil {
+		return t.refuse(ctx, Failed, cause(kept, err))
+	}
+	t.state.Candidate = Candidate{Deployment: put.Name, Fingerprint: put.Fingerprint}
+	if err := t.enter(kept, Deployed); err != nil {
+		return t.drop(ctx, err)
+	}
+	t.Say("slot %s: model %s is up at 0 %%", put.Name, d.Model)
+	return nil
+}
+
+// cause prefers the reason why ctx ended over what its end made fail.
+func cause(ctx context.Context, err error) error {
+	if c := context.Cause(ctx); c != nil {
+		return c
+	}
+	return err
+}
+
+// assemble makes the deployment to put: the file's, with the slot, the model and our marks.
+func (t *turn) assemble(ctx context.Context, req Request) (d online.Deployment, err error) {
+	d = req.Deployment.Deployment
+	d.Endpoint, d.Name, d.Model = t.Endpoint, t.state.Plan.Slot, t.state.Plan.Model
+	if local := req.Deployment.LocalModel; local != nil {
+		t.Say("model: uploading %s", local.Path)
+		m, err := t.Cloud.RegisterModel(ctx, localModel(*local), local.Path)
+		if err != nil {
+			return d, err
+		}
+		d.Model, t.state.Plan.Model = m.Ref, m.Ref
+	}
+	if dir := req.Deployment.CodeDir; dir != "" {
+		t.Say("code: uploading %s", dir)
+		if d.Code.Code, err = t.Cloud.UploadCode(ctx, dir); err != nil {
+			return d, err
+		}
+	}
+	if env := req.Deployment.LocalEnvironment; env != nil {
+		if d.Environment, err = t.Cloud.PutEnvironment(ctx, *env); err != nil {
+			return d, err
+		}
+	}
+	d.Tags = t.tags(d.Tags)
+	d.Tags[TagModelVersion] = d.Model.Version
+	if t.state.Plan.Commit != "" {
+		d.Tags[TagCommit] = t.state.Plan.Commit
+	}
+	return d, nil
+}
+
+// localModel is the model to register for the files that a deployment's file names.
+func localModel(m spec.LocalModel) online.Model {
+	return online.Model{
+		Asset: online.Asset{
+			Ref:         online.Ref{Kind: online.Models, Name: m.Name, Version: m.Version},
+			Description: m.Description, Tags: m.Tags, Properties: m.Properties,
+		},
+		Type: m.Type,
+	}
+}
+
+// put creates the deployment, or changes the idle one, and confirms it by reading it back. A
+// slot whose first create failed can only be deleted and made again.
+func (t *turn) put(ctx context.Context, d online.Deployment) (azure.Deployment, error) {
+	there, err := t.Cloud.Deployment(ctx, t.Endpoint, d.Name)
+	if err == nil && there.State == online.Failed {
+		t.Say("slot %s: the deployment there has failed; deleting it", d.Name)
+		if err := t.lease.outlives(ctx, 1); err != nil {
+			return there, err
+		}
+		if err := t.Cloud.DeleteDeployment(ctx, t.Endpoint, d.Name); err != nil {
+			return there, err
+		}
+	} else if err != nil && online.CodeOf(err) != online.NotFound {
+		return there, err
+	}
+	t.Say("slot %s: deploying %s", d.Name, d.Model)
+	if err := t.lease.outlives(ctx, 1); err != nil {
+		return there, err
+	}
+	crashpoint.At("rollout.deployment.before")
+	_, err = t.Cloud.PutDeployment(ctx, d)
+	crashpoint.At("rollout.deployment.after")
+	if err != nil {
+		return there, err
+	}
+	return t.confirm(ctx, d)
+}
+
+// How long a read may lag behind a write that has succeeded, and how often it is repeated.
+const (
+	staleTime  = 30 * time.Second
+	staleEvery = 200 * time.Millisecond
+)
+
+// confirm reads the deployment until it is the one that was put: a read may be stale.
+func (t *turn) confirm(ctx context.Context, want online.Deployment) (azure.Deployment, error) {
+	var d azure.Deployment
+	err := poll(ctx, staleTime, func() (bool, error) {
+		var err error
+		d, err = t.Cloud.Deployment(ctx, t.Endpoint, want.Name)
+		if online.CodeOf(err) == online.NotFound {
+			return false, nil
+		}
+		return err == nil && !d.State.Busy() && d.Tags[TagRollout] == want.Tags[TagRollout], err
+	})
+	switch {
+	case err != nil:
+		return d, fmt.Errorf("read deployment %s back: %w", want.Name, err)
+	case d.State != online.Succeeded:
+		return d, online.Errorf(online.Conflict, "deployment %s is %s", want.Name, d.State)
+	}
+	return d, nil
+}
+
+// poll repeats until done says so or the time is over; then the last error, or Unavailable, is returned.
+func poll(ctx context.Context, limit time.Duration, done func() (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, limit,
+		online.Errorf(online.Unavailable, "it was not so after %v", limit))
+	defer cancel()
+	for {
+		ok, err := done()
+		if ok || err != nil {
+			return err
+		}
+		select {
+		case <-time.After(staleEvery):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,70 @@
+package rollout
+
+import (
+	"context"
+	"fmt"
+
+	"hotswap/internal/crashpoint"
+	"hotswap/internal/online"
+)
+
+// refuse ends the rollout without its candidate: the slot is given back what it held, since
+// that may be the only copy that a rollback could return to. It returns err, with what went
+// wrong on the way.
+func (t *turn) refuse(ctx context.Context, p Phase, err error) error {
+	if online.CodeOf(err) == online.Stale {
+		return t.drop(ctx, err) // another rollout has the lock: nothing here is ours to write
+	}
+	t.state.Reason = err.Error()
+	if e := t.restore(ctx); e != nil {
+		err = fmt.Errorf("%w; and the slot could not be given back what it held: %w", err, e)
+		p = Failed
+	}
+	if e := t.end(ctx, p, err.Error()); e != nil {
+		return fmt.Errorf("%w; and the end could not be saved: %w", err, e)
+	}
+	return err
+}
+
+// restore puts back what the slot held, if the slot still holds what this rollout put there.
+// An update in place keeps the time of creation, so what is put back has its old fingerprint.
+func (t *turn) restore(ctx context.Context) error {
+	displaced := t.state.Plan.Displaced
+	if displaced == nil {
+		return nil
+	}
+	kept, stop := t.lease.keep(ctx)
+	defer stop()
+	ours, err := t.holdsOurs(kept)
+	if err != nil || !ours {
+		return err
+	}
+	if err := t.enter(kept, Restoring); err != nil {
+		return err
+	}
+	t.Say("slot %s: putting back %s", displaced.Name, displaced.Model)
+	crashpoint.At("rollout.restore.before")
+	_, err = t.Cloud.PutDeployment(kept, *displaced)
+	crashpoint.At("rollout.restore.after")
+	if err != nil {
+		return cause(kept, err)
+	}
+	_, err = t.confirm(kept, *displaced)
+	return err
+}
+
+// holdsOurs reports whether the slot holds this rollout's deployment, and no traffic.
+func (t *turn) holdsOurs(ctx context.Context) (bool, error) {
+	e, err := t.Cloud.Endpoint(ctx, t.Endpoint)
+	if err != nil {
+		return false, err
+	}
+	if e.Traffic.Share(t.state.Plan.Slot) > 0 {
+		return false, nil
+	}
+	d, err := t.quiet(ctx)
+	if online.CodeOf(err) == online.NotFound {
+		return false, nil
+	}
+	return err == nil && d.Tags[TagRollout] == t.state.ID, err
+}

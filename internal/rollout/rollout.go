@@ -1,0 +1,106 @@
+// Package rollout moves an endpoint's traffic to a new deployment: the hot swap as a state
+// machine, kept in the workspace's journal so that any machine can go on with it.
+//
+//	Planned ─► Deploying ─► Deployed ─► Tested ─► Swapping ─► Promoted
+//	   │           │            │          │          │
+//	   │           └──► Restoring ◄────────┘          └─► Failed      (the traffic is not what we left)
+//	   │                    └─► Refused, Failed                       (the slot holds what it held)
+//	   └─► Abandoned                                                  (by the next rollout, after a crash)
+//
+// A rollback is a rollout that plans the traffic of before: Planned ─► Swapping ─► Promoted.
+//
+// Every phase is saved before its effect, and every effect may be repeated, so a rollout that was
+// cut off is resumed or undone from the last saved State alone. See design.md for the argument.
+package rollout
+
+import (
+	"maps"
+	"time"
+
+	"hotswap/internal/checks"
+	"hotswap/internal/online"
+)
+
+// Tags that a rollout leaves on what it writes. The server refuses a fence lower than the
+// largest it has seen; Azure keeps them as plain tags.
+const (
+	TagRollout      = "hotswap.rollout"
+	TagFence        = "hotswap.fence"
+	TagCommit       = "git_commit" // the name that the reference pipeline uses
+	TagModelVersion = "model_version"
+)
+
+// A Phase is where a rollout is.
+type Phase string
+
+// The phases. Those from Promoted on are terminal.
+const (
+	Planned   Phase = "Planned"   // the slot is chosen; nothing was written
+	Deploying Phase = "Deploying" // the candidate's PUT may have been sent
+	Deployed  Phase = "Deployed"  // the candidate is up at 0 % and its fingerprint is known
+	Tested    Phase = "Tested"    // its verdict is known and passed
+	Swapping  Phase = "Swapping"  // the traffic's PUT may have been sent
+	Restoring Phase = "Restoring" // the PUT that gives the slot back what it held may have been sent
+	Promoted  Phase = "Promoted"  // the traffic is as planned, read back
+	Refused   Phase = "Refused"   // the candidate did not pass; the traffic was never written
+	Failed    Phase = "Failed"    // something broke; Reason says what is left
+	Abandoned Phase = "Abandoned" // cut off before it wrote any traffic, closed by a later rollout
+)
+
+// Terminal reports whether nothing comes after p.
+func (p Phase) Terminal() bool {
+	return p == Promoted || p == Refused || p == Failed || p == Abandoned
+}
+
+// Snapshot is what a swap starts from or ends at, as evidence: a write is made only while the
+// endpoint still matches it.
+type Snapshot struct {
+	Traffic      online.Traffic    `json:"traffic"`
+	Mirror       online.Mirror     `json:"mirror"`
+	Fingerprints map[string]string `json:"fingerprints"` // of every deployment that has a share
+}
+
+// Equal reports whether both describe the same traffic on the same deployments.
+func (s Snapshot) Equal(o Snapshot) bool {
+	return s.Traffic.Equal(o.Traffic) && s.Mirror == o.Mirror && maps.Equal(s.Fingerprints, o.Fingerprints)
+}
+
+// Plan is decided once, under the lock. Nothing in it is derived again later.
+type Plan struct {
+	Endpoint  string             `json:"endpoint"`
+	Slot      string             `json:"slot"` // where the candidate goes; for a rollback, where the traffic goes back to
+	Model     online.Ref         `json:"model"`
+	Commit    string             `json:"commit,omitempty"` // "" where it is not known
+	Before    Snapshot           `json:"before"`
+	After     online.Traffic     `json:"after"`
+	Mirror    online.Mirror      `json:"mirror"`              // after the swap
+	Displaced *online.Deployment `json:"displaced,omitempty"` // what the slot held, to be put back if the candidate is refused
+	Undoes    string             `json:"undoes,omitempty"`    // the rollout whose Before a rollback restores
+}
+
+// Candidate is the deployment that a rollout proves, as it was read back.
+type Candidate struct {
+	Deployment  string `json:"deployment"`
+	Fingerprint string `json:"fingerprint"`
+}
+
+// State is all that a rollout remembers, and so all that the journal keeps.
+type State struct {
+	ID        string          `json:"id"`
+	Fence     int64           `json:"fence"`
+	Phase     Phase           `json:"phase"`
+	Plan      Plan            `json:"plan"`
+	Candidate Candidate       `json:"candidate"`
+	Verdict   *checks.Verdict `json:"verdict,omitempty"`
+	Forced    bool            `json:"forced,omitempty"` // swapped without a passing verdict, on demand
+	Reason    string          `json:"reason,omitempty"` // why it ended as it did
+	Holder    string          `json:"holder"`           // who began it
+	Started   time.Time       `json:"started"`
+	Updated   time.Time       `json:"updated"`
+}
+
+// passed reports whether s has a passing verdict for exactly its candidate.
+func (s State) passed() bool {
+	v := s.Verdict
+	return v != nil && v.Passed && v.Deployment == s.Candidate.Deployment && v.Fingerprint == s.Candidate.Fingerprint
+}

@@ -1,0 +1,231 @@
+package rollout
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"hotswap/internal/azure"
+	"hotswap/internal/crashpoint"
+	"hotswap/internal/journal"
+	"hotswap/internal/online"
+)
+
+// Endpoints reads and writes endpoints. PutEndpoint must not be retried by the callee.
+type Endpoints interface {
+	Endpoint(ctx context.Context, name string) (online.Endpoint, error)
+	PutEndpoint(ctx context.Context, e online.Endpoint) (online.Endpoint, error)
+}
+
+// Deployments reads and writes the deployments of an endpoint; the writes wait for their end.
+type Deployments interface {
+	Deployment(ctx context.Context, endpoint, name string) (azure.Deployment, error)
+	Deployments(ctx context.Context, endpoint string) ([]azure.Deployment, error)
+	PutDeployment(ctx context.Context, d online.Deployment) (azure.Deployment, error)
+	DeleteDeployment(ctx context.Context, endpoint, name string) error
+	Logs(ctx context.Context, endpoint, name, container string, tail int) (string, error)
+}
+
+// Assets finds and makes what a deployment is made of.
+type Assets interface {
+	Model(ctx context.Context, name, version string) (online.Model, error)
+	LatestModel(ctx context.Context, name string) (online.Model, error)
+	RegisterModel(ctx context.Context, m online.Model, path string) (online.Model, error)
+	UploadCode(ctx context.Context, dir string) (online.Ref, error)
+	PutEnvironment(ctx context.Context, e online.Environment) (online.Ref, error)
+}
+
+// Scorer sends one scoring request, once.
+type Scorer interface {
+	Score(ctx context.Context, r azure.Request) (azure.Answer, error)
+}
+
+// Cloud is a workspace that speaks the API: Azure ML's, or our server's.
+type Cloud interface {
+	Endpoints
+	Deployments
+	Assets
+	Scorer
+}
+
+// Runner takes the rollouts of one endpoint from step to step.
+type Runner struct {
+	Cloud    Cloud
+	Journal  *journal.Journal
+	Endpoint string                           // in lower case
+	Say      func(format string, args ...any) // progress, for people
+
+	// WriteTime is how long one write may take. A write starts only while the lock outlives it,
+	// so that none of ours is under way when another rollout may begin.
+	WriteTime time.Duration
+}
+
+// turn is a stretch of one rollout that this process runs under the endpoint's lock.
+type turn struct {
+	*Runner
+	lease *lease
+	state State
+	seq   int // of the next journal entry
+
+	inherited *turn // the rollout that was cut off before this one, settled; nil if none was
+}
+
+// open takes the lock for a new rollout, after it has closed what an earlier one left open.
+func (r *Runner) open(ctx context.Context, reason string) (*turn, error) {
+	fence, err := r.seenFence(ctx)
+	if err != nil {
+		return nil, err
+	}
+	id := uuid.NewString()
+	held, err := r.Journal.Acquire(ctx, journal.Claim{
+		Rollout: id, Reason: reason, Holder: Self(), SeenFence: fence, Take: takeable,
+	})
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now().UTC()
+	t := &turn{Runner: r, lease: r.hold(held), state: State{
+		ID: id, Fence: held.Fence(), Holder: Self().Name, Started: now,
+		Plan: Plan{Endpoint: r.Endpoint},
+	}}
+	if err := t.settleLast(ctx); err != nil {
+		return nil, t.drop(ctx, err)
+	}
+	return t, nil
+}
+
+func (r *Runner) hold(held *journal.Lease) *lease { return &lease{write: r.WriteTime, held: held} }
+
+// takeable reports whether a lock that has not expired may be taken all the same: a process
+// works under it that is known to have ended.
+func takeable(l journal.Lock) bool { return gone(l.Holder) }
+
+// rejoin takes the lock for a further step of a rollout that has begun: the named one, or the
+// newest where id is "".
+func (r *Runner) rejoin(ctx context.Context, id string) (*turn, error) {
+	group, entries, err := r.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	s, err := last(entries)
+	if err != nil {
+		return nil, err
+	}
+	t := &turn{Runner: r, state: s, seq: len(entries)}
+	if s.Phase.Terminal() {
+		return t, nil
+	}
+	held, err := r.Journal.Acquire(ctx, journal.Claim{
+		Rollout: group.Rollout, Reason: "go on with rollout " + group.Rollout, Holder: Self(), SeenFence: group.Fence, Take: takeable,
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.lease = r.hold(held)
+	if held.Fence() != s.Fence {
+		return nil, t.drop(ctx, online.Errorf(online.Stale,
+			"rollout %s lost its lock: another one has run since; start a new rollout", s.ID))
+	}
+	return t, nil
+}
+
+// find returns the journal's group of the rollout with that id, or the newest one.
+func (r *Runner) find(ctx context.Context, id string) (journal.RolloutID, []journal.Entry, error) {
+	groups, err := r.Journal.Rollouts(ctx)
+	if err != nil {
+		return journal.RolloutID{}, nil, err
+	}
+	for _, g := range groups {
+		if id != "" && !strings.HasPrefix(g.Rollout, id) {
+			continue
+		}
+		entries, err := r.Journal.Entries(ctx, g)
+		return g, entries, err
+	}
+	if id != "" {
+		return journal.RolloutID{}, nil, online.Errorf(online.NotFound, "endpoint %s has no rollout %s", r.Endpoint, id)
+	}
+	return journal.RolloutID{}, nil, online.Errorf(online.NotFound, "endpoint %s has no rollout; run hotswap deploy first", r.Endpoint)
+}
+
+// last returns the state that the newest entry holds.
+func last(entries []journal.Entry) (s State, err error) {
+	if len(entries) == 0 {
+		return s, online.Errorf(online.NotFound, "the journal has an empty rollout")
+	}
+	if err := json.Unmarshal(entries[len(entries)-1].Data, &s); err != nil {
+		return s, fmt.Errorf("read the journal: %w", err)
+	}
+	return s, nil
+}
+
+// seenFence returns the largest fence that the endpoint shows, 0 where there is none.
+func (r *Runner) seenFence(ctx context.Context) (int64, error) {
+	e, err := r.Cloud.Endpoint(ctx, r.Endpoint)
+	switch {
+	case online.CodeOf(err) == online.NotFound:
+		return 0, nil
+	case err != nil:
+		return 0, err
+	}
+	return fenceOf(e), nil
+}
+
+// enter saves the phase before its effect. A second process that goes on with the same rollout
+// fails here, since an entry is made once.
+func (t *turn) enter(ctx context.Context, p Phase) error {
+	crashpoint.At("rollout.journal." + string(p) + ".before")
+	if err := t.lease.outlives(ctx, 1); err != nil {
+		return err
+	}
+	t.state.Phase, t.state.Updated = p, time.Now().UTC()
+	data, err := json.Marshal(t.state)
+	if err != nil {
+		return fmt.Errorf("write the journal: %w", err)
+	}
+	err = t.Journal.Append(ctx, journal.Entry{
+		Fence: t.state.Fence, Rollout: t.state.ID, Seq: t.seq, Kind: strings.ToLower(string(p)), Time: t.state.Updated, Data: data,
+	})
+	if err != nil {
+		return err
+	}
+	t.seq++
+	crashpoint.At("rollout.journal." + string(p) + ".after")
+	return nil
+}
+
+// end closes the rollout and gives the lock back. It works while ctx is cancelled, since an end
+// that isn't told leaves the endpoint locked.
+func (t *turn) end(ctx context.Context, p Phase, reason string) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.WriteTime)
+	defer cancel()
+	t.state.Reason = reason
+	if err := t.enter(ctx, p); err != nil {
+		return err
+	}
+	return t.lease.release(ctx)
+}
+
+// drop gives the lock back after err, with the rollout left as it is: the next one settles it.
+func (t *turn) drop(ctx context.Context, err error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.WriteTime)
+	defer cancel()
+	if e := t.lease.release(ctx); e != nil && online.CodeOf(err) != online.Stale {
+		t.Say("the lock could not be given back: %v", e)
+	}
+	return err
+}
+
+// fenceOf returns the fence that the last rollout left on the endpoint, 0 where none did.
+func fenceOf(e online.Endpoint) int64 {
+	fence, err := strconv.ParseInt(e.Tags[TagFence], 10, 64)
+	if err != nil {
+		return 0 // no rollout, or someone else's tag: the lock has a fence of its own
+	}
+	return fence
+}

@@ -1,0 +1,104 @@
+package rollout
+
+import (
+	"context"
+	"time"
+
+	"hotswap/internal/azure"
+	"hotswap/internal/online"
+)
+
+// settleLast closes the newest rollout of the journal if it was cut off. The lock is ours, so
+// nobody works on it any more.
+func (t *turn) settleLast(ctx context.Context) error {
+	groups, err := t.Journal.Rollouts(ctx)
+	if err != nil || len(groups) == 0 {
+		return err
+	}
+	entries, err := t.Journal.Entries(ctx, groups[0])
+	if err != nil {
+		return err
+	}
+	s, err := last(entries)
+	if err != nil || s.Phase.Terminal() {
+		return err
+	}
+	t.Say("rollout %s was cut off when %s", s.ID, s.Phase)
+	cut := &turn{Runner: t.Runner, lease: t.lease, state: s, seq: len(entries)}
+	if err := cut.settle(ctx); err != nil {
+		return err
+	}
+	t.inherited = cut
+	return nil
+}
+
+// settle resumes the rollout if its traffic was written, and undoes it otherwise.
+func (t *turn) settle(ctx context.Context) error {
+	if t.state.Phase != Swapping {
+		return t.abandon(ctx)
+	}
+	e, err := t.quietEndpoint(ctx)
+	if err != nil {
+		return err
+	}
+	switch t.state.Plan.standing(e) {
+	case atAfter:
+		t.Say("rollout %s: resumed, its swap had happened: the traffic is %s", t.state.ID, e.Traffic)
+		return t.enter(ctx, Promoted)
+	case atBefore:
+		return t.abandon(ctx)
+	}
+	t.state.Reason = "cut off, and the traffic was moved since"
+	return t.enter(ctx, Failed)
+}
+
+// abandon closes a rollout that wrote no traffic. What its slot held is put back by whoever
+// needs it: the next candidate takes the slot anyway.
+func (t *turn) abandon(ctx context.Context) error {
+	if _, err := t.quiet(ctx); err != nil && online.CodeOf(err) != online.NotFound {
+		return err
+	}
+	t.Say("rollout %s: undone, it had moved no traffic", t.state.ID)
+	t.state.Reason = "cut off before it moved any traffic"
+	return t.enter(ctx, Abandoned)
+}
+
+// displaced is what the slot held before candidates that did not make it took it: what stands
+// there now, or what an abandoned rollout had displaced.
+func (t *turn) displaced(there *azure.Deployment) *online.Deployment {
+	if there == nil {
+		return nil
+	}
+	cut := t.inherited
+	if cut != nil && cut.state.Phase == Abandoned && there.Tags[TagRollout] == cut.state.ID {
+		return cut.state.Plan.Displaced
+	}
+	if there.State != online.Succeeded {
+		return nil
+	}
+	return &there.Deployment
+}
+
+// How long an operation that a dead pipeline began may take, and how often it is looked at.
+const (
+	quietTime  = 30 * time.Minute
+	quietEvery = time.Second
+)
+
+// quiet waits until no operation runs on the slot's deployment.
+func (t *turn) quiet(ctx context.Context) (d azure.Deployment, err error) {
+	err = poll(ctx, quietTime, func() (bool, error) {
+		d, err = t.Cloud.Deployment(ctx, t.Endpoint, t.state.Plan.Slot)
+		return !d.State.Busy(), err
+	})
+	return d, err
+}
+
+// quietEndpoint waits until no operation runs on the endpoint.
+func (t *turn) quietEndpoint(ctx context.Context) (e online.Endpoint, err error) {
+	err = poll(ctx, quietTime, func() (bool, error) {
+		e, err = t.Cloud.Endpoint(ctx, t.Endpoint)
+		return !e.State.Busy(), err
+	})
+	return e, err
+}
