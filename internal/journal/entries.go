@@ -1,42 +1,126 @@
 package journal
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
 	"hotswap/internal/online"
 )
 
-// RolloutID names one rollout of the endpoint: its fence when it began, and its id.
+// RolloutID names one rollout of the endpoint: the fence that it began with, and its id.
 type RolloutID struct {
 	Fence   int64
 	Rollout string
 }
 
-// Entry is one step of a rollout.
+// Entry is one step of a rollout. A step is recorded once: what it says never changes.
 type Entry struct {
 	Fence   int64           `json:"fence"`
 	Rollout string          `json:"rollout"`
-	Seq     int             `json:"seq"` // counts the entries of a rollout
+	Seq     int             `json:"seq"` // counts the entries of a rollout; one entry each
 	Kind    string          `json:"kind"`
 	Time    time.Time       `json:"time"`
 	Data    json.RawMessage `json:"data,omitempty"`
 }
 
-var errNotYet = online.Errorf(online.Internal, "not yet")
+// rolloutPattern is what a rollout's id may be, so that it is a blob's name on every store.
+var rolloutPattern = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9.-]*$`)
 
-func (j *Journal) Append(ctx context.Context, e Entry) error                  { return errNotYet }
-func (j *Journal) Rollouts(ctx context.Context) ([]RolloutID, error)          { return nil, errNotYet }
-func (j *Journal) Entries(ctx context.Context, id RolloutID) ([]Entry, error) { return nil, errNotYet }
-func (j *Journal) Lock(ctx context.Context) (Lock, error)                     { return Lock{}, errNotYet }
-func (j *Journal) Acquire(ctx context.Context, c Claim) (*Lease, error)       { return nil, errNotYet }
+// folder holds a rollout's entries. The fence has leading zeros, so that names sort as numbers.
+func (j *Journal) folder(id RolloutID) string {
+	return fmt.Sprintf("%srollouts/%010d-%s/", j.prefix, id.Fence, id.Rollout)
+}
 
-type Lease struct{ lock Lock }
+// Append records a step. The sequence number alone is the blob's name and the blob is only ever
+// created, so of two entries with one number the store takes one; the other is Stale.
+func (j *Journal) Append(ctx context.Context, e Entry) error {
+	if !rolloutPattern.MatchString(e.Rollout) || e.Seq < 0 {
+		return online.Errorf(online.Internal, "record %s as entry %d of rollout %q: want letters, digits, dots and hyphens, and no negative number", e.Kind, e.Seq, e.Rollout)
+	}
+	body, err := json.Marshal(e)
+	if err != nil {
+		return online.Errorf(online.Internal, "record %s of rollout %s: %w", e.Kind, e.Rollout, err)
+	}
+	name := fmt.Sprintf("%s%04d.json", j.folder(RolloutID{e.Fence, e.Rollout}), e.Seq)
+	failure := j.write(ctx, name, body, "")
+	if failure == nil || !inDoubt(ctx, failure) {
+		return failure
+	}
+	there, err := j.read(ctx, name)
+	if err == nil && bytes.Equal(there.body, body) { // it was written, the reply was lost
+		return nil
+	}
+	return failure
+}
 
-func (l *Lease) Fence() int64                      { return l.lock.Fence }
-func (l *Lease) Rollout() string                   { return l.lock.Rollout }
-func (l *Lease) Remaining() time.Duration          { return 0 }
-func (l *Lease) Renew(ctx context.Context) error   { return errNotYet }
-func (l *Lease) Rest(ctx context.Context) error    { return errNotYet }
-func (l *Lease) Release(ctx context.Context) error { return errNotYet }
+// Rollouts lists the rollouts of the endpoint, the newest first.
+func (j *Journal) Rollouts(ctx context.Context) ([]RolloutID, error) {
+	prefix := j.prefix + "rollouts/"
+	pager := j.store.NewListBlobsHierarchyPager("/", &container.ListBlobsHierarchyOptions{Prefix: &prefix})
+	var ids []RolloutID
+	for pager.More() {
+		page, err := pager.NextPage(ctx)
+		if err != nil {
+			return nil, j.failed(err, "list "+prefix)
+		}
+		for _, folder := range page.Segment.BlobPrefixes {
+			if id, ok := parseFolder(strings.TrimPrefix(*folder.Name, prefix)); ok {
+				ids = append(ids, id)
+			}
+		}
+	}
+	slices.SortFunc(ids, func(a, b RolloutID) int {
+		return cmp.Or(cmp.Compare(b.Fence, a.Fence), strings.Compare(b.Rollout, a.Rollout))
+	})
+	return ids, nil
+}
+
+func parseFolder(name string) (RolloutID, bool) {
+	number, rollout, _ := strings.Cut(strings.TrimSuffix(name, "/"), "-")
+	fence, err := strconv.ParseInt(number, 10, 64)
+	return RolloutID{fence, rollout}, err == nil && rollout != ""
+}
+
+// Entries returns the steps of a rollout in their order.
+func (j *Journal) Entries(ctx context.Context, id RolloutID) ([]Entry, error) {
+	prefix := j.folder(id)
+	pager := j.store.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
+	var entries []Entry
+	for pager.More() {
+		page, err := pager.NextPage(ctx)
+		if err != nil {
+			return nil, j.failed(err, "list "+prefix)
+		}
+		for _, item := range page.Segment.BlobItems {
+			e, err := j.entry(ctx, *item.Name)
+			if err != nil {
+				return nil, err
+			}
+			entries = append(entries, e)
+		}
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+	return entries, nil
+}
+
+func (j *Journal) entry(ctx context.Context, name string) (Entry, error) {
+	s, err := j.read(ctx, name)
+	if err != nil {
+		return Entry{}, err
+	}
+	var e Entry
+	if err := json.Unmarshal(s.body, &e); err != nil {
+		return Entry{}, online.Errorf(online.Internal, "read the journal entry %s: %w", name, err)
+	}
+	return e, nil
+}

@@ -1,0 +1,94 @@
+package journal
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"hotswap/internal/online"
+)
+
+// Lease is a lock that was granted. It may be used by several goroutines.
+type Lease struct {
+	journal *Journal
+	fence   int64
+	rollout string
+	nonce   string
+
+	mu      sync.Mutex // held for a whole exchange with the store
+	expires time.Time
+	seen    sighting
+}
+
+func newLease(j *Journal, o observed) *Lease {
+	return &Lease{journal: j, fence: o.Fence, rollout: o.Rollout, nonce: o.Nonce, expires: o.Expires, seen: o.seen}
+}
+
+// Fence is the number that the holder's writes carry.
+func (l *Lease) Fence() int64 { return l.fence }
+
+// Rollout is the id of the rollout that holds the lock.
+func (l *Lease) Rollout() string { return l.rollout }
+
+// Remaining is how long the lock surely lasts yet; not above 0 when it may have expired. It
+// counts the time in which the process was stopped or the machine slept.
+func (l *Lease) Remaining() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.expires.Sub(l.seen.latest())
+}
+
+// Renew makes the lock last its full time again. Where it was lost to someone else, the error has
+// the code Stale, and the holder must stop.
+func (l *Lease) Renew(ctx context.Context) error {
+	return l.change(ctx, func(*Lock) {})
+}
+
+// Rest keeps the lock for the rollout until its next step, which may be on another machine, and
+// says that no process works on it meanwhile.
+func (l *Lease) Rest(ctx context.Context) error {
+	return l.change(ctx, func(lock *Lock) { lock.Holder.PID, lock.Holder.Start = 0, 0 })
+}
+
+// Release gives the lock back. Its fence stays, so that the next one is larger.
+func (l *Lease) Release(ctx context.Context) error {
+	return l.change(ctx, func(lock *Lock) { lock.Held = false })
+}
+
+// change writes the lock anew, if it is still this lease's. After a failure it looks again: what
+// it wrote may be there although the reply was lost.
+func (l *Lease) change(ctx context.Context, edit func(*Lock)) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var failure error
+	for range attempts {
+		cur, err := l.journal.readLock(ctx)
+		if err != nil {
+			return err
+		}
+		if cur.etag == "" || cur.Nonce != l.nonce {
+			return l.lost(cur)
+		}
+		next := cur.file
+		edit(&next.Lock)
+		next.Expires = cur.seen.store.Add(l.journal.TTL)
+		failure = l.journal.writeLock(ctx, next, cur)
+		if failure == nil {
+			l.expires, l.seen = next.Expires, cur.seen
+			return nil
+		}
+		if !inDoubt(ctx, failure) {
+			return failure
+		}
+	}
+	return failure
+}
+
+func (l *Lease) lost(cur observed) error {
+	endpoint := l.journal.endpoint
+	if cur.etag == "" {
+		return online.Errorf(online.Stale, "the lock of endpoint %q is gone: someone deleted it; stop", endpoint)
+	}
+	return online.Errorf(online.Stale, "the lock of endpoint %q was lost to %s for rollout %s, with fence %d after our %d; stop",
+		endpoint, cur.Holder.Name, cur.Rollout, cur.Fence, l.fence)
+}

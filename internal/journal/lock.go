@@ -1,0 +1,138 @@
+package journal
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"time"
+
+	"hotswap/internal/online"
+)
+
+// Holder is who works under a lock.
+type Holder struct {
+	Name  string `json:"name"` // user@host, or the run of a CI
+	Host  string `json:"host"`
+	PID   int    `json:"pid"`   // 0: no process works on it now
+	Start uint64 `json:"start"` // when the process started, so that a reused PID is told apart
+	Boot  string `json:"boot"`  // which boot of the host the process belongs to
+}
+
+// Lock is the right to change an endpoint, as it is in the store.
+type Lock struct {
+	Fence   int64     `json:"fence"`
+	Rollout string    `json:"rollout"`
+	Holder  Holder    `json:"holder"`
+	Reason  string    `json:"reason"`
+	Expires time.Time `json:"expires"` // by the store's clock
+	Held    bool      `json:"held"`
+}
+
+// Claim asks for the lock.
+type Claim struct {
+	Rollout   string
+	Reason    string
+	Holder    Holder
+	SeenFence int64           // the largest fence seen on the endpoint
+	Take      func(Lock) bool // may a lock that has not expired be taken over? nil: it may not
+}
+
+// file is the lock's blob. The nonce is the lease's own, so that a lease knows its own write
+// again after a reply was lost.
+type file struct {
+	Lock
+	Nonce string `json:"nonce"`
+}
+
+// observed is the lock as read from the store.
+type observed struct {
+	file
+	stored
+}
+
+func (j *Journal) lockName() string { return j.prefix + "lock.json" }
+
+func (j *Journal) readLock(ctx context.Context) (observed, error) {
+	s, err := j.read(ctx, j.lockName())
+	if err != nil || s.etag == "" {
+		return observed{stored: s}, err
+	}
+	o := observed{stored: s}
+	if err := json.Unmarshal(s.body, &o.file); err != nil {
+		return observed{}, online.Errorf(online.Internal, "read the lock of endpoint %q: %w; delete the blob %s if no rollout runs", j.endpoint, err, j.lockName())
+	}
+	return o, nil
+}
+
+func (j *Journal) writeLock(ctx context.Context, f file, over observed) error {
+	body, err := json.MarshalIndent(f, "", "  ")
+	if err != nil {
+		return online.Errorf(online.Internal, "write the lock of endpoint %q: %w", j.endpoint, err)
+	}
+	return j.write(ctx, j.lockName(), body, over.etag)
+}
+
+// Lock returns the lock as it is in the store; zero where there has never been one.
+func (j *Journal) Lock(ctx context.Context) (Lock, error) {
+	o, err := j.readLock(ctx)
+	return o.Lock, err
+}
+
+// attempts bounds how often a claim looks at the lock again after someone else's write. Each such
+// write grants the lock or lets it go, so a claim that is refused for good is refused soon.
+const attempts = 10
+
+// Acquire claims the lock. The error has the code Locked where someone else holds it, and Stale
+// where the endpoint has seen a larger fence than the rollout's own.
+func (j *Journal) Acquire(ctx context.Context, c Claim) (*Lease, error) {
+	nonce := rand.Text()
+	for range attempts {
+		cur, err := j.readLock(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if cur.etag != "" && cur.Nonce == nonce { // our write was granted, its reply was lost
+			return newLease(j, cur), nil
+		}
+		fence, err := j.grant(cur, c)
+		if err != nil {
+			return nil, err
+		}
+		next := file{Lock{fence, c.Rollout, c.Holder, c.Reason, cur.seen.store.Add(j.TTL), true}, nonce}
+		err = j.writeLock(ctx, next, cur)
+		if err == nil {
+			cur.file = next
+			return newLease(j, cur), nil
+		}
+		if !inDoubt(ctx, err) {
+			return nil, err
+		}
+	}
+	return nil, online.Errorf(online.Unavailable, "lock endpoint %q: the lock changed or could not be written %d times in a row; try again", j.endpoint, attempts)
+}
+
+// inDoubt reports whether a write that failed so may have been refused only because it was granted
+// before, with the reply lost, so that the store should be asked what it has.
+func inDoubt(ctx context.Context, err error) bool {
+	code := online.CodeOf(err)
+	return ctx.Err() == nil && (code == online.Stale || code == online.Unavailable)
+}
+
+// grant decides on a claim: it returns the fence that the claim gets, or why it gets none.
+func (j *Journal) grant(cur observed, c Claim) (int64, error) {
+	next := 1 + max(c.SeenFence, cur.Fence)
+	switch {
+	case !cur.Held:
+		return next, nil
+	case cur.Rollout == c.Rollout && c.SeenFence > cur.Fence:
+		return 0, online.Errorf(online.Stale, "lock endpoint %q: rollout %s holds it with fence %d, but the endpoint has seen fence %d: another rollout has gone on since", j.endpoint, c.Rollout, cur.Fence, c.SeenFence)
+	case cur.Rollout == c.Rollout:
+		return cur.Fence, nil
+	case !cur.seen.store.Before(cur.Expires):
+		return next, nil
+	case c.Take != nil && c.Take(cur.Lock):
+		return next, nil
+	}
+	return 0, online.Errorf(online.Locked, "endpoint %q is locked by %s for rollout %s (%s) until %s; wait, or look at it with `hotswap status`",
+		j.endpoint, cur.Holder.Name, cur.Rollout, cur.Reason, cur.Expires.UTC().Format(time.RFC3339))
+}
