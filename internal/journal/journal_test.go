@@ -167,27 +167,39 @@ func TestRemainingFalls(t *testing.T) {
 }
 
 func TestOneOfManyClaimsIsGranted(t *testing.T) {
+	every(t, func(t *testing.T, c *container.Client) { oneOfMany(t, c, 1) })
+}
+
+func TestOneOfManyClaimsTakesOver(t *testing.T) {
 	every(t, func(t *testing.T, c *container.Client) {
-		var granted, locked atomic.Int64
-		var wg sync.WaitGroup
-		for n := range 20 {
-			wg.Go(func() {
-				_, err := journal.New(c, "taxi").Acquire(t.Context(), claim("r"+string(rune('a'+n))))
-				switch {
-				case err == nil:
-					granted.Add(1)
-				case online.CodeOf(err) == online.Locked:
-					locked.Add(1)
-				default:
-					t.Error(err)
-				}
-			})
+		if err := acquire(t, journal.New(c, "taxi"), claim("r0")).Release(t.Context()); err != nil {
+			t.Fatal(err)
 		}
-		wg.Wait()
-		if granted.Load() != 1 || locked.Load() != 19 {
-			t.Errorf("%d claims granted and %d refused, want 1 and 19", granted.Load(), locked.Load())
-		}
+		oneOfMany(t, c, 2)
 	})
+}
+
+func oneOfMany(t *testing.T, c *container.Client, fence int64) {
+	t.Helper()
+	var granted, locked atomic.Int64
+	var wg sync.WaitGroup
+	for n := range 20 {
+		wg.Go(func() {
+			lease, err := journal.New(c, "taxi").Acquire(t.Context(), claim("r"+string(rune('a'+n))))
+			switch {
+			case err == nil && lease.Fence() == fence:
+				granted.Add(1)
+			case online.CodeOf(err) == online.Locked:
+				locked.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if granted.Load() != 1 || locked.Load() != 19 {
+		t.Errorf("%d claims granted and %d refused, want 1 and 19", granted.Load(), locked.Load())
+	}
 }
 
 // lossy loses the reply of every n-th write, which the store has carried out.
@@ -207,26 +219,30 @@ func lossy(n int) func(*http.Request) string {
 
 // The SDK sends a write again when its reply is lost, and is then refused by its own first write.
 func TestLostReplies(t *testing.T) {
-	s, c := newFake(t)
-	s.fault = lossy(2) // the retry of each lost write comes through
-	j := journal.New(c, "taxi")
-	for n, rollout := range []string{"r1", "r2", "r3"} {
-		lease := acquire(t, j, claim(rollout))
-		if lease.Fence() != int64(n+1) {
-			t.Fatalf("rollout %s has fence %d, want %d", rollout, lease.Fence(), n+1)
-		}
-		for seq := range 3 {
-			if err := lease.Renew(t.Context()); err != nil {
-				t.Fatal(err)
+	for name, nth := range map[string]int{"every": 1, "every other": 2} {
+		t.Run(name, func(t *testing.T) {
+			s, c := newFake(t)
+			s.fault = lossy(nth)
+			j := journal.New(c, "taxi")
+			for n, rollout := range []string{"r1", "r2"} {
+				lease := acquire(t, j, claim(rollout))
+				if lease.Fence() != int64(n+1) {
+					t.Fatalf("rollout %s has fence %d, want %d", rollout, lease.Fence(), n+1)
+				}
+				for seq := range 2 {
+					if err := lease.Renew(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					e := journal.Entry{Fence: lease.Fence(), Rollout: rollout, Seq: seq, Kind: "swap", Time: time.Now()}
+					if err := j.Append(t.Context(), e); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := lease.Release(t.Context()); err != nil {
+					t.Fatal(err)
+				}
 			}
-			e := journal.Entry{Fence: lease.Fence(), Rollout: rollout, Seq: seq, Kind: "swap", Time: time.Now()}
-			if err := j.Append(t.Context(), e); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if err := lease.Release(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		})
 	}
 }
 

@@ -60,6 +60,7 @@ func (l *Lease) Release(ctx context.Context) error {
 func (l *Lease) change(ctx context.Context, edit func(*Lock)) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var wrote Lock
 	var failure error
 	for range attempts {
 		cur, err := l.journal.readLock(ctx)
@@ -69,12 +70,15 @@ func (l *Lease) change(ctx context.Context, edit func(*Lock)) error {
 		if cur.etag == "" || cur.Nonce != l.nonce {
 			return l.lost(cur)
 		}
-		next := cur.file
-		edit(&next.Lock)
-		next.Expires = cur.seen.store.Add(l.journal.TTL)
-		failure = l.journal.writeLock(ctx, next, cur)
-		if failure == nil {
-			l.expires, l.seen = next.Expires, cur.seen
+		if failure != nil && wrote.same(cur.Lock) { // it was written, the reply was lost
+			l.expires, l.seen = wrote.Expires, cur.seen
+			return nil
+		}
+		wrote = cur.Lock
+		edit(&wrote)
+		wrote.Expires = cur.seen.store.Add(l.journal.TTL)
+		if failure = l.journal.writeLock(ctx, file{wrote, l.nonce}, cur); failure == nil {
+			l.expires, l.seen = wrote.Expires, cur.seen
 			return nil
 		}
 		if !inDoubt(ctx, failure) {
@@ -82,6 +86,11 @@ func (l *Lease) change(ctx context.Context, edit func(*Lock)) error {
 		}
 	}
 	return failure
+}
+
+// same reports whether l and m, of one lease, are the same write.
+func (l Lock) same(m Lock) bool {
+	return l.Held == m.Held && l.Holder == m.Holder && l.Expires.Equal(m.Expires)
 }
 
 func (l *Lease) lost(cur observed) error {
