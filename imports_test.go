@@ -20,7 +20,7 @@ var layers = [][]string{
 		"internal/gateway", "internal/workers", "internal/assets", "internal/environ", "internal/store",
 		"internal/azure", "internal/journal", "internal/checks", "internal/spec",
 	},
-	{"internal/arm", "internal/blob", "internal/identity", "internal/scoring", "internal/frame", "internal/certs"},
+	{"internal/arm", "internal/blob", "internal/identity", "internal/scoring", "internal/frame", "internal/certs", "internal/load"},
 	{"internal/online", "internal/crashpoint", "worker", "examples"},
 }
 
