@@ -1,0 +1,125 @@
+package frame
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"hotswap/internal/online"
+)
+
+// readBuffer holds nearly every answer whole, so that it costs one read.
+const readBuffer = 16 << 10
+
+// inline is how much is sent with one plain write. The kernel takes it at once, because the worker
+// has read all that was sent before, and its socket has room for 208 KiB (Linux, net.core.wmem_default).
+const inline = 64 << 10
+
+// Conn is a connection to a worker. One goroutine may Send while another is in Receive.
+type Conn struct {
+	net     net.Conn
+	reader  reader
+	process string
+	sent    atomic.Uint64 // id of the last request
+	got     uint64        // id of the last answer; Receive's alone
+}
+
+// Dial connects to a worker and returns once its hello has arrived.
+func Dial(ctx context.Context, network, address string) (*Conn, error) {
+	n, err := new(net.Dialer).DialContext(ctx, network, address)
+	if err != nil {
+		return nil, online.Errorf(online.Unavailable, "connect to a worker: %w", err)
+	}
+	c := newConn(n)
+	interrupt := context.AfterFunc(ctx, func() { n.SetReadDeadline(time.Unix(1, 0)) }) //nolint:errcheck // because it fails on a closed connection only
+	c.process, err = c.reader.hello()
+	if !interrupt() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		return nil, online.Errorf(online.Unavailable, "wait for the hello of a worker: %w", errors.Join(truncated(err), n.Close()))
+	}
+	return c, nil
+}
+
+func newConn(n net.Conn) *Conn {
+	return &Conn{net: n, reader: reader{Reader: bufio.NewReaderSize(n, readBuffer)}}
+}
+
+// Process names the process at the other end: another one at the same address has another name.
+func (c *Conn) Process() string { return c.process }
+
+// Close ends the connection, and with it a Send or Receive under way.
+func (c *Conn) Close() error { return c.net.Close() }
+
+// Send sends a request, whose answer the next Receive reads. It must not be called before that.
+// After an error, sent tells whether any byte of the request was written: if not, it may
+// be sent to another worker. The connection is of no use then, but for a request that fails Check.
+// A worker that does not read is waited for until the deadline.
+func (c *Conn) Send(r *Request, deadline time.Time) (sent bool, err error) {
+	if err := r.Check(); err != nil {
+		return false, err
+	}
+	id := c.sent.Add(1)
+	putHeader(r.buf, kindHead, id, len(r.buf)-headerSize)
+	var n int64
+	if len(r.buf)+len(r.Body) > inline {
+		n, err = c.sendLarge(r, id, deadline)
+	} else {
+		n, err = c.sendSmall(r, id)
+	}
+	if err != nil {
+		return n > 0, online.Errorf(online.Unavailable, "send a request to a worker: %w", err)
+	}
+	return true, nil
+}
+
+func (c *Conn) sendSmall(r *Request, id uint64) (int64, error) {
+	all := r.buf
+	if len(r.Body) > 0 {
+		all = appendHeader(all, kindData, id, len(r.Body))
+		all = append(all, r.Body...)
+	}
+	all = appendHeader(all, kindEnd, id, 0)
+	r.buf = all[:len(r.buf)] // keeps the room, and the head as it was: r may be sent again
+	n, err := c.net.Write(all)
+	return int64(n), err
+}
+
+// sendLarge sends the body from where it is, in DATA frames of the largest size.
+func (c *Conn) sendLarge(r *Request, id uint64, deadline time.Time) (int64, error) {
+	if err := c.net.SetWriteDeadline(deadline); err != nil {
+		return 0, err
+	}
+	pieces := net.Buffers{r.buf}
+	for rest := r.Body; len(rest) > 0; {
+		size := min(len(rest), maxData)
+		pieces = append(pieces, appendHeader(nil, kindData, id, size), rest[:size])
+		rest = rest[size:]
+	}
+	pieces = append(pieces, appendHeader(nil, kindEnd, id, 0))
+	n, err := pieces.WriteTo(c.net)
+	if err != nil {
+		return n, err
+	}
+	return n, c.net.SetWriteDeadline(time.Time{})
+}
+
+// Receive waits for the answer to the request that was sent, or is yet to be sent, and reads it.
+// Its error wraps io.EOF where the worker closed the connection before any byte of an answer, and
+// ErrProtocol where it sent what it must not.
+func (c *Conn) Receive(to *Response) error {
+	id := c.got + 1
+	err := c.reader.response(id, to)
+	if err == nil && c.sent.Load() < id {
+		err = ErrProtocol // an answer to what was not asked
+	}
+	if err != nil {
+		return online.Errorf(online.Unavailable, "receive an answer from a worker: %w", err)
+	}
+	c.got = id
+	return nil
+}
