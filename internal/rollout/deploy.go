@@ -180,6 +180,7 @@ func (t *turn) candidate(ctx context.Context, req Request) error {
 		return t.drop(ctx, err)
 	}
 	put, err := t.put(kept, d)
+	t.saveLog(ctx, d.Name)
 	if err != nil {
 		return t.refuse(ctx, Failed, cause(kept, err))
 	}
@@ -190,6 +191,23 @@ func (t *turn) candidate(ctx context.Context, req Request) error {
 	t.Say("slot %s: model %s is up at 0 %%", put.Name, d.Model)
 	return nil
 }
+
+// saveLog saves the candidate's log before its slot may be given back. It never fails a rollout.
+func (t *turn) saveLog(ctx context.Context, deployment string) {
+	if t.SaveLog == nil {
+		return
+	}
+	log, err := t.Cloud.Logs(ctx, t.Endpoint, deployment, "InferenceServer", logLines)
+	if err == nil {
+		err = t.SaveLog(deployment, log)
+	}
+	if err != nil {
+		t.Say("the log of %s could not be saved: %v", deployment, err)
+	}
+}
+
+// logLines is how much of a log is saved (az ml online-deployment get-logs, --lines).
+const logLines = 5000
 
 // cause prefers the reason why ctx ended over what its end made fail.
 func cause(ctx context.Context, err error) error {

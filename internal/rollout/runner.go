@@ -60,6 +60,9 @@ type Runner struct {
 	Endpoint string                           // in lower case
 	Say      func(format string, args ...any) // progress, for people
 
+	// SaveLog is given the candidate's log once it is up, or has failed; nil: nobody wants it.
+	SaveLog func(deployment, log string) error
+
 	// WriteTime is how long one write may take. A write starts only while the lock outlives it,
 	// so that none of ours is under way when another rollout may begin.
 	WriteTime time.Duration

@@ -1,0 +1,144 @@
+// Package cli is the command line: one file for each command. It is the only package that prints.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"hotswap/internal/online"
+)
+
+// Env is all that a command may touch of the world outside.
+type Env struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	Getenv         func(string) string
+	Dir            string // the working directory
+}
+
+// Exit codes, part of the contract with pipelines.
+const (
+	done       = 0
+	failed     = 1
+	usage      = 2
+	rolledBack = 3 // the rollout ended on the old deployment: traffic is safe
+	locked     = 4 // someone else holds the endpoint
+	refused    = 5 // the traffic is untouched
+)
+
+// Main runs one command and returns the exit code.
+func Main(ctx context.Context, args []string, env Env) int {
+	root := newRoot(env)
+	root.SetArgs(args)
+	began := false
+	runsAsked(root, &began)
+	ran, err := root.ExecuteContextC(ctx)
+	switch {
+	case err == nil:
+		return done
+	case !began:
+		err = usagef("%w; see %s --help", err, ran.CommandPath())
+	}
+	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+		err = fmt.Errorf("interrupted: %w", cause)
+	}
+	fmt.Fprintln(env.Stderr, "hotswap:", err)
+	return exitCode(err)
+}
+
+// usageError is a command line that cannot be run.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// exitCode is the only place that turns an error into an exit code.
+func exitCode(err error) int {
+	if _, is := errors.AsType[usageError](err); is {
+		return usage
+	}
+	switch online.CodeOf(err) {
+	case online.Invalid:
+		return usage
+	case online.RolledBack:
+		return rolledBack
+	case online.Locked:
+		return locked
+	case online.Refused:
+		return refused
+	}
+	return failed
+}
+
+// session is one command's view of the world: what it was given and what every command may set.
+type session struct {
+	Env
+	credentials, subscription, group, workspace string
+	output                                      string
+	verbose                                     bool
+}
+
+func newRoot(env Env) *cobra.Command {
+	s := &session{Env: env}
+	root := &cobra.Command{
+		Use:   "hotswap",
+		Short: "Put a new version of a model into production without dropping a request",
+		Long: `Hotswap deploys models to Azure ML managed online endpoints, or to its own server that
+speaks the same API: into the slot that carries no traffic, tested there, then swapped live.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 locked by another rollout,
+5 refused with the traffic untouched.`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return s.check() },
+	}
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	s.globalFlags(root)
+	for _, make := range []func(*session) *cobra.Command{
+		newDeploy, newTest, newSwap, newRollout, newRollback, newStatus,
+		newModel, newEndpoint, newDeployment, newServe, newDemo, newVersion, newGuard,
+	} {
+		root.AddCommand(make(s))
+	}
+	return root
+}
+
+// runsAsked makes whatever fails before a command runs a usage error: only cobra knows of it.
+func runsAsked(c *cobra.Command, began *bool) {
+	if run := c.RunE; run != nil {
+		c.RunE = func(c *cobra.Command, args []string) error {
+			*began = true
+			return run(c, args)
+		}
+	}
+	for _, sub := range c.Commands() {
+		runsAsked(sub, began)
+	}
+}
+
+func (s *session) globalFlags(root *cobra.Command) {
+	f := root.PersistentFlags()
+	f.StringVar(&s.credentials, "credentials", "", "`FILE` with a service principal's JSON (default: $AZURE_CREDENTIALS, the AZURE_* variables, the az session)")
+	f.StringVar(&s.subscription, "subscription", "", "`ID` of the subscription")
+	f.StringVarP(&s.group, "resource-group", "g", "", "`NAME` of the resource group")
+	f.StringVarP(&s.workspace, "workspace-name", "w", "", "`NAME` of the Azure ML workspace")
+	f.StringVarP(&s.output, "output", "o", "table", "`FORMAT` of what is printed: table or json")
+	f.BoolVarP(&s.verbose, "verbose", "v", false, "tell which credential and workspace are used, and where they come from")
+}
+
+func (s *session) check() error {
+	if s.output != "table" && s.output != "json" {
+		return usagef("--output is %q, want table or json", s.output)
+	}
+	return nil
+}
+
+// say tells people how things go, on stderr: stdout is for data.
+func (s *session) say(format string, args ...any) { fmt.Fprintf(s.Stderr, format+"\n", args...) }

@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"hotswap/internal/online"
+	"hotswap/internal/rollout"
+	"hotswap/internal/spec"
+)
+
+// path resolves a file's name as the command's caller meant it.
+func (s *session) path(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(s.Dir, name)
+}
+
+// read reads a file that a flag names.
+func (s *session) read(flag, name string) ([]byte, error) {
+	b, err := os.ReadFile(s.path(name))
+	if err != nil {
+		return nil, online.Errorf(online.Invalid, "--%s: %w", flag, err)
+	}
+	return b, nil
+}
+
+// endpointFlags name an endpoint, by itself or by its file.
+type endpointFlags struct{ name, file string }
+
+func (f *endpointFlags) add(c *cobra.Command) {
+	c.Flags().StringVarP(&f.name, "endpoint-name", "e", "", "`NAME` of the endpoint")
+	c.Flags().StringVar(&f.file, "endpoint-file", "", "YAML `FILE` that describes the endpoint")
+	c.MarkFlagsMutuallyExclusive("endpoint-name", "endpoint-file")
+}
+
+func (f *endpointFlags) endpoint(s *session) (string, error) {
+	switch {
+	case f.name != "":
+		return f.name, nil
+	case f.file != "":
+		e, err := spec.ReadEndpoint(s.path(f.file))
+		return e.Name, err
+	}
+	return "", errNoEndpoint
+}
+
+// checkFlags are the request that a candidate must answer.
+type checkFlags struct {
+	request, expected string
+	tolerance         float64
+}
+
+func (f *checkFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.request, "request-file", "", "JSON `FILE` that is sent to the candidate")
+	c.Flags().StringVar(&f.expected, "expected-file", "", "JSON `FILE` with the answer that is expected")
+	c.Flags().Float64Var(&f.tolerance, "tolerance", 0, "how far a number may be from the expected one, in its own `UNIT`")
+}
+
+func (f *checkFlags) check(s *session) (c rollout.Check, err error) {
+	if f.tolerance < 0 {
+		return c, usagef("--tolerance is %v, want 0 or more", f.tolerance)
+	}
+	c.Tolerance = f.tolerance
+	if c.Request, err = s.read("request-file", f.request); err != nil {
+		return c, err
+	}
+	if f.expected != "" {
+		c.Want, err = s.read("expected-file", f.expected)
+	}
+	return c, err
+}
+
+// deployFlags are what a candidate is made of.
+type deployFlags struct {
+	endpointFile, deploymentFile, modelVersion, logs, reason string
+	updateEndpoint                                           bool
+}
+
+func (f *deployFlags) add(c *cobra.Command) {
+	c.Flags().StringVar(&f.endpointFile, "endpoint-file", "", "YAML `FILE` that describes the endpoint")
+	c.Flags().StringVar(&f.deploymentFile, "deployment-file", "", "YAML `FILE` that describes the deployment; its name is ignored, the free slot is taken")
+	c.Flags().StringVar(&f.modelVersion, "model-version", rollout.Latest, "a registered `VERSION`, latest, or file for what the deployment file says")
+	c.Flags().BoolVar(&f.updateEndpoint, "update-endpoint", false, "merge the endpoint file over an endpoint that exists; its traffic is never touched")
+	c.Flags().StringVar(&f.logs, "logs", "", "save the deployment's log in `DIR`")
+	c.Flags().StringVarP(&f.reason, "message", "m", "", "`TEXT` shown to those whom the lock keeps waiting")
+	_ = c.MarkFlagRequired("endpoint-file")
+	_ = c.MarkFlagRequired("deployment-file")
+}
+
+func (f *deployFlags) request(s *session) (r rollout.Request, err error) {
+	if r.Endpoint, err = spec.ReadEndpoint(s.path(f.endpointFile)); err != nil {
+		return r, err
+	}
+	if r.Deployment, err = spec.ReadDeployment(s.path(f.deploymentFile)); err != nil {
+		return r, err
+	}
+	r.ModelVersion, r.UpdateEndpoint, r.Reason = f.modelVersion, f.updateEndpoint, f.reason
+	return r, nil
+}

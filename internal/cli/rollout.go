@@ -1,0 +1,52 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"hotswap/internal/rollout"
+)
+
+func newRollout(s *session) *cobra.Command {
+	var (
+		deploy deployFlags
+		check  checkFlags
+		force  bool
+	)
+	c := &cobra.Command{
+		Use:   "rollout",
+		Short: "Deploy, test and swap in one go",
+		Long: `Rollout deploys the model to the free slot, tests it there and gives it all the traffic if the
+test passes. A candidate that fails leaves the traffic and its slot as they were.`,
+		Example: `  hotswap rollout --endpoint-file endpoint.yml --deployment-file deployment.yml \
+    --request-file request.json --expected-file expected.json --tolerance 0.01`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			req, asked, err := rolloutRequest(s, &deploy, &check, force)
+			if err != nil {
+				return err
+			}
+			req.Commit = s.commit(c.Context())
+			r, err := s.runner(c.Context(), req.Endpoint.Name)
+			if err != nil {
+				return err
+			}
+			r.SaveLog = s.saveLog(deploy.logs)
+			state, err := r.Rollout(c.Context(), req, asked, force)
+			return s.told(state, err)
+		},
+	}
+	deploy.add(c)
+	check.add(c)
+	c.Flags().BoolVar(&force, "force", false, "swap without a test; this is recorded")
+	c.MarkFlagsOneRequired("request-file", "force")
+	return c
+}
+
+// rolloutRequest reads every file before anything is locked or written.
+func rolloutRequest(s *session, deploy *deployFlags, check *checkFlags, force bool) (req rollout.Request, asked rollout.Check, err error) {
+	if req, err = deploy.request(s); err != nil || force {
+		return req, asked, err
+	}
+	asked, err = check.check(s)
+	return req, asked, err
+}

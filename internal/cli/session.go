@@ -1,0 +1,76 @@
+package cli
+
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"time"
+
+	"hotswap/internal/azure"
+	"hotswap/internal/journal"
+	"hotswap/internal/online"
+	"hotswap/internal/rollout"
+)
+
+// client connects to the workspace that the flags and the environment name.
+func (s *session) client(ctx context.Context) (*azure.Client, error) {
+	c, err := azure.Dial(ctx, azure.Options{
+		CredentialsFile: s.credentials,
+		Workspace:       azure.Workspace{Subscription: s.subscription, ResourceGroup: s.group, Name: s.workspace},
+		Getenv:          s.Getenv,
+		Dir:             s.Dir,
+		Progress:        s.say,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.verbose {
+		for _, source := range c.Sources() {
+			s.say("%s: %s (%s)", source.What, source.Value, source.From)
+		}
+	}
+	return c, nil
+}
+
+// lockTTLVariable shortens the lock for tests of its expiry.
+const lockTTLVariable = "HOTSWAP_LOCK_TTL"
+
+// runner is what takes the rollouts of one endpoint.
+func (s *session) runner(ctx context.Context, endpoint string) (*rollout.Runner, error) {
+	c, err := s.client(ctx)
+	if err != nil {
+		return nil, err
+	}
+	store, err := c.Container(ctx)
+	if err != nil {
+		return nil, err
+	}
+	j := journal.New(store, endpoint)
+	write := azure.RequestTimeout
+	if text := s.Getenv(lockTTLVariable); text != "" {
+		if j.TTL, err = time.ParseDuration(text); err != nil {
+			return nil, usagef("%s: %w", lockTTLVariable, err)
+		}
+		write = min(write, j.TTL/4)
+	}
+	return &rollout.Runner{
+		Cloud: c, Journal: j, Endpoint: strings.ToLower(endpoint), Say: s.say, WriteTime: write,
+	}, nil
+}
+
+// commit names the sources: what CI says, else what is checked out here.
+func (s *session) commit(ctx context.Context) string {
+	if sha := s.Getenv("GITHUB_SHA"); sha != "" {
+		return sha
+	}
+	git := exec.CommandContext(ctx, "git", "rev-parse", "HEAD")
+	git.Dir = s.Dir
+	out, err := git.Output()
+	if err != nil {
+		return "" // not in a repository: the tag is left out
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// Who is asked for decides what a missing endpoint name means.
+var errNoEndpoint = online.Errorf(online.Invalid, "which endpoint? give --endpoint-name or --endpoint-file")

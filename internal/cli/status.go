@@ -1,0 +1,122 @@
+package cli
+
+import (
+	"context"
+	"reflect"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"hotswap/internal/online"
+	"hotswap/internal/rollout"
+)
+
+// watchEvery is how often --watch looks.
+const watchEvery = 2 * time.Second
+
+func newStatus(s *session) *cobra.Command {
+	var (
+		endpoint endpointFlags
+		watch    bool
+	)
+	c := &cobra.Command{
+		Use:   "status",
+		Short: "Show an endpoint's slots, models, commits, traffic and lock",
+		Example: `  hotswap status -e taxi-fare
+  hotswap status -e taxi-fare --watch`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			name, err := endpoint.endpoint(s)
+			if err != nil {
+				return err
+			}
+			r, err := s.runner(c.Context(), name)
+			if err != nil {
+				return err
+			}
+			return s.showStatus(c.Context(), r, watch)
+		},
+	}
+	endpoint.add(c)
+	c.Flags().BoolVar(&watch, "watch", false, "print it again whenever it has changed, until interrupted")
+	return c
+}
+
+func (s *session) showStatus(ctx context.Context, r *rollout.Runner, watch bool) error {
+	var shown *statusView
+	for {
+		now, err := r.Status(ctx)
+		if err != nil {
+			return err
+		}
+		if v := viewStatus(now); shown == nil || !reflect.DeepEqual(v, *shown) {
+			shown = &v
+			if err := s.printStatus(v); err != nil {
+				return err
+			}
+		}
+		if !watch {
+			return nil
+		}
+		select {
+		case <-time.After(watchEvery):
+		case <-ctx.Done():
+			return nil // the way to end a watch
+		}
+	}
+}
+
+// statusView is a status as -o json shows it.
+type statusView struct {
+	Endpoint    string                     `json:"endpoint"`
+	ScoringURI  string                     `json:"scoringUri"`
+	State       online.ProvisioningState   `json:"provisioningState"`
+	Live        string                     `json:"live"` // the deployment that has all the traffic, or ""
+	Deployments []rollout.DeploymentStatus `json:"deployments"`
+	Lock        *lockView                  `json:"lock"`    // null while nobody holds it
+	Rollout     *rolloutView               `json:"rollout"` // the newest, or null
+}
+
+// lockView is a held lock as -o json shows it.
+type lockView struct {
+	Holder  string    `json:"holder"`
+	Rollout string    `json:"rollout"`
+	Reason  string    `json:"reason"`
+	Fence   int64     `json:"fence"`
+	Expires time.Time `json:"expires"`
+}
+
+func viewStatus(now rollout.Status) statusView {
+	v := statusView{
+		Endpoint: now.Endpoint, ScoringURI: now.ScoringURI, State: now.State, Live: now.Traffic.Live(), Deployments: now.Deployments,
+	}
+	if l := now.Lock; l != nil {
+		v.Lock = &lockView{Holder: l.Holder.Name, Rollout: l.Rollout, Reason: l.Reason, Fence: l.Fence, Expires: l.Expires}
+	}
+	if now.Last != nil {
+		last := viewRollout(*now.Last)
+		v.Rollout = &last
+	}
+	return v
+}
+
+func (s *session) printStatus(now statusView) error {
+	if err := s.print(now, func() *table { return statusTable(now) }); err != nil {
+		return err
+	}
+	if l := now.Lock; l != nil && s.output == "table" {
+		s.say("locked by %s until %s: %s", l.Holder, l.Expires.Format(time.RFC3339), dash(l.Reason))
+	}
+	return nil
+}
+
+func statusTable(now statusView) *table {
+	t := &table{head: []string{"DEPLOYMENT", "TRAFFIC", "STATE", "MODEL", "COMMIT"}}
+	for _, d := range now.Deployments {
+		t.add(d.Name, percent(d.Traffic), string(d.State), dash(d.Model), dash(short(d.Commit)))
+	}
+	return t
+}
+
+// short cuts a commit's id as git shows it.
+func short(commit string) string { return commit[:min(len(commit), 7)] }
