@@ -52,7 +52,7 @@ func (r *Runner) deploy(ctx context.Context, req Request) (*turn, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := r.open(ctx, req.Reason)
+	t, err := r.open(ctx, req.Reason, false)
 	if err != nil {
 		return nil, err
 	}

@@ -9,12 +9,9 @@ import (
 // Rollback restores the traffic from before the last promoted rollout. Where that is already
 // so it changes nothing, and already is true.
 func (r *Runner) Rollback(ctx context.Context, reason string) (s State, already bool, err error) {
-	t, err := r.open(ctx, reason)
+	t, err := r.open(ctx, reason, true)
 	if err != nil {
 		return State{}, false, err
-	}
-	if err := t.putBack(ctx); err != nil {
-		return State{}, false, t.drop(ctx, err)
 	}
 	undone, err := t.lastPromoted(ctx)
 	if err != nil {
@@ -27,19 +24,6 @@ func (r *Runner) Rollback(ctx context.Context, reason string) (s State, already 
 		return t.state, false, t.drop(ctx, err)
 	}
 	return t.state, false, t.swapBack(ctx)
-}
-
-// putBack gives a slot back what a rollout that was cut off displaced: it may be what the
-// rollback needs.
-func (t *turn) putBack(ctx context.Context) error {
-	if t.inherited == nil || t.inherited.state.Phase != Abandoned {
-		return nil
-	}
-	cut := t.inherited
-	if err := cut.restore(ctx); err != nil {
-		return err
-	}
-	return nil
 }
 
 // lastPromoted finds the rollout that made the traffic what it is.

@@ -78,8 +78,9 @@ type turn struct {
 	inherited *turn // the rollout that was cut off before this one, settled; nil if none was
 }
 
-// open takes the lock for a new rollout, after it has closed what an earlier one left open.
-func (r *Runner) open(ctx context.Context, reason string) (*turn, error) {
+// open takes the lock for a new rollout, after it has closed what an earlier one left open;
+// giveBack is settleLast's.
+func (r *Runner) open(ctx context.Context, reason string, giveBack bool) (*turn, error) {
 	fence, err := r.seenFence(ctx)
 	if err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func (r *Runner) open(ctx context.Context, reason string) (*turn, error) {
 		ID: id, Fence: held.Fence(), Holder: Self().Name, Started: now,
 		Plan: Plan{Endpoint: r.Endpoint},
 	}}
-	if err := t.settleLast(ctx); err != nil {
+	if err := t.settleLast(ctx, giveBack); err != nil {
 		return nil, t.drop(ctx, err)
 	}
 	return t, nil

@@ -9,8 +9,9 @@ import (
 )
 
 // settleLast closes the newest rollout of the journal if it was cut off. The lock is ours, so
-// nobody works on it any more.
-func (t *turn) settleLast(ctx context.Context) error {
+// nobody works on it any more. giveBack asks that its slot is given back what it held; without
+// it that is left to whoever takes the slot next.
+func (t *turn) settleLast(ctx context.Context, giveBack bool) error {
 	groups, err := t.Journal.Rollouts(ctx)
 	if err != nil || len(groups) == 0 {
 		return err
@@ -25,7 +26,7 @@ func (t *turn) settleLast(ctx context.Context) error {
 	}
 	t.Say("rollout %s was cut off when %s", s.ID, s.Phase)
 	cut := &turn{Runner: t.Runner, lease: t.lease, state: s, seq: len(entries)}
-	if err := cut.settle(ctx); err != nil {
+	if err := cut.settle(ctx, giveBack); err != nil {
 		return err
 	}
 	t.inherited = cut
@@ -33,9 +34,9 @@ func (t *turn) settleLast(ctx context.Context) error {
 }
 
 // settle resumes the rollout if its traffic was written, and undoes it otherwise.
-func (t *turn) settle(ctx context.Context) error {
+func (t *turn) settle(ctx context.Context, giveBack bool) error {
 	if t.state.Phase != Swapping {
-		return t.abandon(ctx)
+		return t.abandon(ctx, giveBack)
 	}
 	e, err := t.quietEndpoint(ctx)
 	if err != nil {
@@ -46,17 +47,21 @@ func (t *turn) settle(ctx context.Context) error {
 		t.Say("rollout %s: resumed, its swap had happened: the traffic is %s", t.state.ID, e.Traffic)
 		return t.enter(ctx, Promoted)
 	case atBefore:
-		return t.abandon(ctx)
+		return t.abandon(ctx, giveBack)
 	}
 	t.state.Reason = "cut off, and the traffic was moved since"
 	return t.enter(ctx, Failed)
 }
 
-// abandon closes a rollout that wrote no traffic. What its slot held is put back by whoever
-// needs it: the next candidate takes the slot anyway.
-func (t *turn) abandon(ctx context.Context) error {
+// abandon closes a rollout that wrote no traffic.
+func (t *turn) abandon(ctx context.Context, giveBack bool) error {
 	if _, err := t.quiet(ctx); err != nil && online.CodeOf(err) != online.NotFound {
 		return err
+	}
+	if giveBack {
+		if err := t.restore(ctx); err != nil {
+			return err
+		}
 	}
 	t.Say("rollout %s: undone, it had moved no traffic", t.state.ID)
 	t.state.Reason = "cut off before it moved any traffic"
