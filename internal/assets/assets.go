@@ -9,6 +9,7 @@ import (
 	"regexp"
 	"strings"
 
+	"hotswap/internal/blob"
 	"hotswap/internal/online"
 )
 
@@ -35,16 +36,10 @@ type DatastoreStorage interface {
 	ChangeDatastore(ctx context.Context, name string, change func(document []byte) ([]byte, error)) error
 }
 
-// File is a blob as the library sees it.
-type File struct {
-	Name string // below its container
-	Size int64
-}
-
 // Files is the artifact store.
 type Files interface {
-	List(ctx context.Context, container, prefix string) ([]File, error)
-	Open(ctx context.Context, container, name string) (io.ReadCloser, error)
+	List(container, prefix string) ([]blob.Item, error)
+	Open(container, name string) (io.ReadCloser, blob.Properties, error)
 }
 
 // Library holds the assets of the workspace.

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"hotswap/internal/blob"
 	"hotswap/internal/online"
 )
 
@@ -27,7 +28,7 @@ func (l *Library) Fetch(ctx context.Context, ref online.Ref, dir string) (root s
 	if err != nil {
 		return "", online.Errorf(online.CodeOf(err), "fetch %s: %w", ref, err)
 	}
-	files, err := l.filesAt(ctx, at)
+	files, err := l.filesAt(at)
 	if err != nil {
 		return "", online.Errorf(online.CodeOf(err), "fetch %s: %w", ref, err)
 	}
@@ -65,13 +66,13 @@ func (l *Library) locate(ctx context.Context, uri string) (location, error) {
 
 // source is a file to fetch: Name in the container, target below the folder it is fetched to.
 type source struct {
-	File
+	blob.Item
 	target string
 }
 
 // filesAt lists the file at a location, or those of the folder there.
-func (l *Library) filesAt(ctx context.Context, at location) ([]source, error) {
-	listed, err := l.files.List(ctx, at.container, at.path)
+func (l *Library) filesAt(at location) ([]source, error) {
+	listed, err := l.files.List(at.container, at.path)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +123,7 @@ func (l *Library) copyAll(ctx context.Context, container string, files []source,
 }
 
 func (l *Library) copy(ctx context.Context, root *os.Root, container string, f source) error {
-	from, err := l.files.Open(ctx, container, f.Name)
+	from, _, err := l.files.Open(container, f.Name)
 	if err != nil {
 		return err
 	}
