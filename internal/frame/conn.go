@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net"
-	"sync/atomic"
 	"time"
 
 	"hotswap/internal/online"
@@ -18,13 +17,12 @@ const readBuffer = 16 << 10
 // has read all that was sent before, and its socket has room for 208 KiB (Linux, net.core.wmem_default).
 const inline = 64 << 10
 
-// Conn is a connection to a worker. One goroutine may Send while another is in Receive.
+// Conn is a connection to a worker. All but Close must be called from one goroutine at a time.
 type Conn struct {
 	net     net.Conn
 	reader  reader
 	process string
-	sent    atomic.Uint64 // id of the last request
-	got     uint64        // id of the last answer; Receive's alone
+	sent    uint64 // id of the last request
 }
 
 // Dial connects to a worker and returns once its hello has arrived.
@@ -63,7 +61,8 @@ func (c *Conn) Send(r *Request, deadline time.Time) (sent bool, err error) {
 	if err := r.Check(); err != nil {
 		return false, err
 	}
-	id := c.sent.Add(1)
+	c.sent++
+	id := c.sent
 	putHeader(r.buf, kindHead, id, len(r.buf)-headerSize)
 	var n int64
 	if len(r.buf)+len(r.Body) > inline {
@@ -108,18 +107,25 @@ func (c *Conn) sendLarge(r *Request, id uint64, deadline time.Time) (int64, erro
 	return n, c.net.SetWriteDeadline(time.Time{})
 }
 
-// Receive waits for the answer to the request that was sent, or is yet to be sent, and reads it.
-// Its error wraps io.EOF where the worker closed the connection before any byte of an answer, and
-// ErrProtocol where it sent what it must not.
-func (c *Conn) Receive(to *Response) error {
-	id := c.got + 1
-	err := c.reader.response(id, to)
-	if err == nil && c.sent.Load() < id {
-		err = ErrProtocol // an answer to what was not asked
+// Wait waits until the answer to the request that was sent begins to arrive. After its error wraps
+// os.ErrDeadlineExceeded, it may be called again: nothing of the answer is lost. The deadline
+// holds for Receive too.
+func (c *Conn) Wait(deadline time.Time) error {
+	if err := c.net.SetReadDeadline(deadline); err != nil {
+		return online.Errorf(online.Unavailable, "wait for a worker: %w", err)
 	}
-	if err != nil {
+	if _, err := c.reader.Peek(1); err != nil {
+		return online.Errorf(online.Unavailable, "wait for a worker: %w", err)
+	}
+	return nil
+}
+
+// Receive reads the answer to the request that was sent. Its error wraps io.EOF where the worker
+// closed the connection before any byte of an answer, and ErrProtocol where it sent what it must
+// not. The connection is of no use after an error.
+func (c *Conn) Receive(to *Response) error {
+	if err := c.reader.response(c.sent, to); err != nil {
 		return online.Errorf(online.Unavailable, "receive an answer from a worker: %w", err)
 	}
-	c.got = id
 	return nil
 }

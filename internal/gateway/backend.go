@@ -3,7 +3,8 @@ package gateway
 import (
 	"container/list"
 	"sync"
-	"time"
+
+	"hotswap/internal/frame"
 )
 
 // A verdict is the answer to a claim of a deployment.
@@ -23,8 +24,8 @@ const (
 //
 //  1. claims counts the requests under way, waiting or running, and those whose client has its 408
 //     while a worker still runs them. Once draining is set it only falls.
-//  2. A worker with a call is busy, and its instance's running counts it. The call gets exactly
-//     one outcome, from the goroutine that owns the worker.
+//  2. A worker with a call is busy, and its instance's running counts it. Whoever has the call,
+//     the request or after its 408 the worker's owner, gives the worker back exactly once.
 //  3. There is never both a request in the queue and a worker that could take it.
 type backend struct {
 	mu          sync.Mutex
@@ -114,14 +115,14 @@ func (b *backend) leave(c *call) (alive bool) {
 	if c.place != nil {
 		b.queue.Remove(c.place)
 		c.place = nil
-	} else if w := c.worker; w.call == c {
-		w.give()
+	} else {
+		c.worker.give()
 		b.dispatch()
 	}
-	return b.aliveLocked()
+	return b.alive()
 }
 
-func (b *backend) aliveLocked() bool {
+func (b *backend) alive() bool {
 	for _, i := range b.instances {
 		for _, w := range i.workers {
 			if w.conn != nil {
@@ -163,55 +164,32 @@ func (b *backend) idle() *worker {
 	return best
 }
 
-// abandon leaves c, which was sent, to its worker: the claim is held until it answers or is gone.
-// If it has not within stuck, tell is called. It reports false if the outcome is there already.
-func (b *backend) abandon(c *call, stuck time.Duration, tell func(*worker)) bool {
+// finish ends a call that was answered: the worker goes to the next one, the claim is given back.
+func (b *backend) finish(w *worker) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c.worker.call != c {
-		return false
-	}
-	c.abandoned = true
-	c.stuck = time.AfterFunc(stuck, func() {
-		if w := c.worker; b.condemn(w, c) {
-			tell(w)
-		}
-	})
-	return true
-}
-
-// condemn closes the connection of w if it is still busy with c, and sees to it that the process
-// behind it is not used again.
-func (b *backend) condemn(w *worker, c *call) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if w.call != c {
-		return false
-	}
-	w.condemned = w.conn.Process()
-	w.conn.Close() //nolint:errcheck // because the owner's Receive ends either way
-	return true
-}
-
-// finish ends what w was at, with an answer or with the error of its connection, and gives it its
-// next request. It returns the call that waits for the outcome, nil if there is none.
-func (b *backend) finish(w *worker, failed bool) *call {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if failed {
-		w.conn = nil
-	}
-	c := w.call
-	if c != nil {
-		w.give()
-	}
+	w.give()
 	b.dispatch()
-	if c == nil || !c.abandoned {
-		return c
-	}
-	c.stuck.Stop()
 	b.releaseLocked()
-	return nil
+}
+
+// lose ends a call whose worker's connection is of no more use; its owner makes another. The claim
+// stays, since the request may go to a sibling.
+func (b *backend) lose(w *worker, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w.conn = nil
+	w.give()
+	w.broken <- err
+	b.dispatch()
+}
+
+// up makes a connected worker fit for requests.
+func (b *backend) up(w *worker, conn *frame.Conn) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	w.conn = conn
+	b.dispatch()
 }
 
 // adopt puts the instances of a newer route in the place of those before it.

@@ -30,21 +30,17 @@ type exchange struct {
 	request frame.Request
 	body    []byte
 	call    *call
-	timer   *time.Timer // runs while the request waits or is worked on
-	kept    bool        // a worker may still be at it: nothing of it may be used again
+	kept    bool // its call is left behind: nothing of it may be used again
 }
 
 var exchanges = sync.Pool{New: func() any {
-	x := &exchange{call: newCall(), timer: time.NewTimer(time.Hour)}
-	x.timer.Stop()
-	return x
+	return &exchange{call: &call{granted: make(chan struct{}, 1)}}
 }}
 
 func (x *exchange) free() {
 	if x.kept || cap(x.body) > keptBody {
 		return
 	}
-	x.timer.Stop()
 	exchanges.Put(x)
 }
 
@@ -91,7 +87,7 @@ func (g *Gateway) exchange(x *exchange, r *http.Request, id string) (*target, *f
 	if refusal != nil {
 		return t, nil, refusal
 	}
-	answer, refusal := g.run(r.Context(), x, t)
+	answer, refusal := x.run(r.Context(), t)
 	return t, answer, refusal
 }
 
@@ -203,41 +199,37 @@ func (g *Gateway) claim(endpoint, wanted string) (*target, *refusal) {
 
 // run takes the second claim, of a worker, and has it answer. It gives the first claim back,
 // except for a request that it leaves to its worker.
-func (g *Gateway) run(ctx context.Context, x *exchange, t *target) (*frame.Response, *refusal) {
+func (x *exchange) run(ctx context.Context, t *target) (*frame.Response, *refusal) {
 	deadline := time.Now().Add(t.Timeout)
-	x.timer.Reset(t.Timeout)
 	for again := false; ; again = true {
-		if refusal := x.wait(ctx, t, again); refusal != nil {
+		if refusal := x.wait(ctx, t, deadline, again); refusal != nil {
 			t.release()
 			return nil, refusal
 		}
 		sent, err := x.call.conn.Send(&x.request, deadline)
 		if err == nil {
-			return g.await(x, t)
+			return x.await(t, deadline)
 		}
-		x.call.conn.Close()
-		<-x.call.outcome // the connection's end, which its owner sees too
-		switch {
-		case errors.Is(err, os.ErrDeadlineExceeded):
+		t.lose(x.call.worker, err)
+		if sent {
 			t.release()
-			return nil, refuseTimedOut
-		case sent:
-			t.release()
-			return nil, refuseWorkerLost
+			return nil, refuseLost(err)
 		}
 	}
 }
 
 // wait waits for a worker.
-func (x *exchange) wait(ctx context.Context, t *target, again bool) *refusal {
+func (x *exchange) wait(ctx context.Context, t *target, deadline time.Time, again bool) *refusal {
 	if t.acquire(x.call, again) {
 		return nil
 	}
+	timer := time.NewTimer(time.Until(deadline))
+	defer timer.Stop()
 	select {
 	case <-x.call.granted:
 		return nil
 	case <-ctx.Done():
-	case <-x.timer.C:
+	case <-timer.C:
 	}
 	x.kept = true // the grant may have come in between
 	if t.leave(x.call) {
@@ -246,23 +238,35 @@ func (x *exchange) wait(ctx context.Context, t *target, again bool) *refusal {
 	return refuseNotReady
 }
 
-// await waits for the answer to what was sent.
-func (g *Gateway) await(x *exchange, t *target) (*frame.Response, *refusal) {
-	var o outcome
-	select {
-	case o = <-x.call.outcome:
-	case <-x.timer.C:
-		if t.abandon(x.call, t.Stuck, g.replace) {
-			x.kept = true
-			return nil, refuseTimedOut
-		}
-		o = <-x.call.outcome // it came at the last moment
+// await reads the answer to what was sent.
+func (x *exchange) await(t *target, deadline time.Time) (*frame.Response, *refusal) {
+	w, conn := x.call.worker, x.call.conn
+	err := conn.Wait(deadline)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		x.kept = true
+		w.left <- t.Stuck // the claim goes with it
+		return nil, refuseTimedOut
 	}
-	t.release()
-	if o.err != nil {
-		return nil, refuseWorkerLost
+	answer := answers.Get().(*frame.Response)
+	if err == nil {
+		err = conn.Receive(answer)
 	}
-	return o.answer, nil
+	if err != nil {
+		t.lose(w, err)
+		t.release()
+		return nil, refuseLost(err)
+	}
+	t.finish(w)
+	return answer, nil
+}
+
+// refuseLost tells the end of a connection from the end of the time, in the middle of a large
+// body, that the request had.
+func refuseLost(err error) *refusal {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return refuseTimedOut
+	}
+	return refuseWorkerLost
 }
 
 // newID returns a GUID (RFC 9562, version 4). It is a name, not a secret.

@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"time"
 
@@ -21,27 +22,14 @@ const (
 // helloTimeout bounds one try: a process that was stopped still has connections made to its socket.
 const helloTimeout = 10 * time.Second
 
-// call is one request on its way through a deployment. The worker's fields are guarded by the
-// backend's mutex; conn may be used by the request from the grant to the outcome.
+// call is one request on its way through a deployment, guarded by the mutex of its backend. From
+// the grant of a worker on, worker and conn don't change until it is given back.
 type call struct {
 	granted chan struct{} // one signal when a call in the queue is given a worker
-	outcome chan outcome  // exactly one for each time the call was given a worker and was not abandoned
 
-	place     *list.Element // in the queue; nil out of it
-	worker    *worker       // the one it was given last
-	conn      *frame.Conn   // the worker's at that time
-	abandoned bool          // no one waits for the outcome any more: whoever finishes releases the claim
-	stuck     *time.Timer   // runs since it was abandoned
-}
-
-func newCall() *call {
-	return &call{granted: make(chan struct{}, 1), outcome: make(chan outcome, 1)}
-}
-
-// outcome is what became of a call: an answer, or the end of the worker's connection.
-type outcome struct {
-	answer *frame.Response
-	err    error
+	place  *list.Element // in the queue; nil out of it
+	worker *worker       // the one it was given last
+	conn   *frame.Conn   // the worker's at that time
 }
 
 // answers keeps the buffers of answers.
@@ -76,8 +64,10 @@ func (i *instance) close() {
 	i.group.Wait()
 }
 
-// worker is one process of an instance. One goroutine, run, owns its connection: it alone dials,
-// receives and tells what became of a call. Requests send on the connection while they have it.
+// worker is one process of an instance. A request that was given it has its connection to itself,
+// and reads the answer with no goroutine in between. One goroutine, run, connects, and connects
+// again when told that the connection broke; it also waits for the answers whose clients have
+// their 408 already.
 type worker struct {
 	gateway  *Gateway
 	backend  *backend
@@ -85,13 +75,16 @@ type worker struct {
 	number   int // among its instance's
 	address  Address
 
-	connected chan struct{} // closed with the first connection
+	connected chan struct{}      // closed with the first connection
+	broken    chan error         // why a connection was of no more use; once for each
+	left      chan time.Duration // for how long to wait for an answer that was left to run
+
+	condemned string // the process that must not be used again; run's alone
 
 	// Guarded by backend.mu.
-	conn      *frame.Conn // nil while there is none
-	call      *call       // nil while idle
-	condemned string      // the process that must not be used again
-	failure   error       // of the last try to connect
+	conn    *frame.Conn // nil while there is none
+	call    *call       // nil while idle
+	failure error       // of the last try to connect
 }
 
 // take gives w's connection to c.
@@ -117,8 +110,7 @@ func (w *worker) run(ctx context.Context) {
 		conn, err := w.dial(ctx)
 		if err == nil {
 			wait = firstRedial
-			err = w.serve(ctx, conn)
-			w.lost(ctx, conn, err)
+			w.keep(ctx, conn)
 		}
 		select {
 		case <-time.After(wait):
@@ -132,68 +124,66 @@ func (w *worker) dial(ctx context.Context) (*frame.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, helloTimeout)
 	defer cancel()
 	conn, err := frame.Dial(ctx, w.address.Network, w.address.Address)
-	w.backend.mu.Lock()
-	defer w.backend.mu.Unlock()
 	if err == nil && conn.Process() == w.condemned {
 		err = errors.Join(errCondemned, conn.Close())
 	}
+	w.backend.mu.Lock()
+	defer w.backend.mu.Unlock()
 	w.failure = err
 	return conn, err
 }
 
 var errCondemned = errors.New("the worker is stuck and has not been replaced yet")
 
-// serve offers the connection to requests and hands each its answer, until the connection ends.
-func (w *worker) serve(ctx context.Context, conn *frame.Conn) error {
+// keep offers a connection to requests until it breaks.
+func (w *worker) keep(ctx context.Context, conn *frame.Conn) {
 	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	w.backend.up(w, conn)
-	answer := answers.Get().(*frame.Response)
-	for {
-		err := conn.Receive(answer)
-		if c := w.backend.finish(w, err != nil); c != nil {
-			c.outcome <- outcome{answer, err}
-			answer = answers.Get().(*frame.Response)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// lost tells of a connection that ended. A worker that broke the protocol has to be replaced.
-func (w *worker) lost(ctx context.Context, conn *frame.Conn, err error) {
-	if ctx.Err() != nil {
-		return
-	}
-	w.gateway.log.Warn("worker connection lost", "instance", w.instance.id, "worker", w.number, "error", err)
-	if !errors.Is(err, frame.ErrProtocol) {
-		return
-	}
-	w.backend.mu.Lock()
-	w.condemned = conn.Process()
-	w.backend.mu.Unlock()
-	w.gateway.replace(w)
-}
-
-// replace asks for a new process in the place of w's.
-func (g *Gateway) replace(w *worker) {
-	g.log.Warn("worker stuck", "instance", w.instance.id, "worker", w.number)
-	if g.stuck != nil {
-		g.stuck(w.instance.id, w.number)
-	}
-}
-
-// up makes a connected worker fit for requests.
-func (b *backend) up(w *worker, conn *frame.Conn) {
-	b.mu.Lock()
-	w.conn = conn
-	b.dispatch()
-	b.mu.Unlock()
 	select {
 	case <-w.connected:
 	default:
 		close(w.connected)
+	}
+	for {
+		select {
+		case stuck := <-w.left:
+			w.outlast(conn, stuck)
+		case err := <-w.broken:
+			w.gateway.log.Warn("worker connection lost", "instance", w.instance.id, "worker", w.number, "error", err)
+			if errors.Is(err, errStuck) || errors.Is(err, frame.ErrProtocol) {
+				w.condemned = conn.Process()
+				w.gateway.replace(w)
+			}
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+var errStuck = errors.New("no answer long after the request's timeout")
+
+// outlast waits for the answer to a request whose client has its 408, and gives back its claim.
+func (w *worker) outlast(conn *frame.Conn, stuck time.Duration) {
+	err := conn.Wait(time.Now().Add(stuck))
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		err = errStuck
+	case err == nil:
+		err = conn.Receive(new(frame.Response))
+	}
+	if err == nil {
+		w.backend.finish(w)
+		return
+	}
+	w.backend.lose(w, err)
+	w.backend.release()
+}
+
+// replace asks for a new process in the place of w's.
+func (g *Gateway) replace(w *worker) {
+	if g.stuck != nil {
+		g.stuck(w.instance.id, w.number)
 	}
 }
 
@@ -203,7 +193,8 @@ func (g *Gateway) start(b *backend, of Instance) *instance {
 	i := &instance{id: of.ID, stop: stop}
 	for n, address := range of.Workers {
 		i.workers = append(i.workers, &worker{
-			gateway: g, backend: b, instance: i, number: n, address: address, connected: make(chan struct{}),
+			gateway: g, backend: b, instance: i, number: n, address: address,
+			connected: make(chan struct{}), broken: make(chan error, 1), left: make(chan time.Duration, 1),
 		})
 	}
 	for _, w := range i.workers {
