@@ -6,28 +6,38 @@ import (
 	"path/filepath"
 	"testing"
 
-	python "hotswap/worker"
+	source "hotswap/worker"
 )
 
-// pythonWorker runs a real worker with the script until the test ends.
-func pythonWorker(t testing.TB, script string) Address {
+// python is a real worker.
+type python struct {
+	address Address
+	command *exec.Cmd
+}
+
+// startPython runs a worker with the script until the test ends.
+func startPython(t testing.TB, script string) *python {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"worker.py": string(python.Source), "score.py": script} {
+	for name, text := range map[string]string{"worker.py": string(source.Source), "score.py": script} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	socket := filepath.Join(dir, "w")
-	command := exec.Command("python3", "-B", "-u", filepath.Join(dir, "worker.py"), "--socket", socket)
-	command.Dir, command.Stdout, command.Stderr = dir, os.Stderr, os.Stderr
-	command.Env = append(os.Environ(), "AML_APP_ROOT="+dir, "AZUREML_ENTRY_SCRIPT=score.py")
-	if err := command.Start(); err != nil {
+	p := &python{Address{"unix", filepath.Join(dir, "w")}, exec.Command("python3", "-B", "-u", "worker.py", "--socket", "w")}
+	p.command.Dir, p.command.Stdout, p.command.Stderr = dir, os.Stderr, os.Stderr
+	p.command.Env = append(os.Environ(), "AML_APP_ROOT="+dir, "AZUREML_ENTRY_SCRIPT=score.py")
+	if err := p.command.Start(); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		command.Process.Kill()
-		command.Wait()
+		p.command.Process.Kill()
+		p.command.Wait()
 	})
-	return Address{"unix", socket}
+	return p
+}
+
+func pythonWorker(t testing.TB, script string) Address {
+	t.Helper()
+	return startPython(t, script).address
 }
