@@ -101,13 +101,13 @@ func (b *Builder) build(ctx context.Context, dir, python string, r recipe, log i
 	}
 	list := filepath.Join(dir, requirements)
 	tools := tools(dir, python, list, r.Python)
-	if err := b.run(ctx, log, tools[0]...); err != nil {
+	if err := run(ctx, filepath.Dir(dir), log, tools[0]); err != nil {
 		return err
 	}
 	if err := os.WriteFile(list, []byte(strings.Join(r.Requirements, "\n")+"\n"), 0o600); err != nil {
 		return err
 	}
-	if err := b.run(ctx, log, tools[1]...); err != nil {
+	if err := run(ctx, filepath.Dir(dir), log, tools[1]); err != nil {
 		return err
 	}
 	return finish(dir)
@@ -117,7 +117,7 @@ func (b *Builder) build(ctx context.Context, dir, python string, r recipe, log i
 func tools(dir, python, list, base string) [2][]string {
 	if uv, err := exec.LookPath("uv"); err == nil {
 		return [2][]string{
-			{uv, "venv", "--no-project", "--no-python-downloads", "--python", base, dir},
+			{uv, "venv", "--python", base, dir},
 			{uv, "pip", "install", "--python", python, "-r", list},
 		}
 	}
@@ -133,17 +133,17 @@ func finish(dir string) error {
 	if err != nil {
 		return err
 	}
-	defer folder.Close()
-	if err := unix.Syncfs(int(folder.Fd())); err != nil {
+	if err := errors.Join(unix.Syncfs(int(folder.Fd())), folder.Close()); err != nil {
 		return fmt.Errorf("sync %s: %w", dir, err)
 	}
 	return os.WriteFile(filepath.Join(dir, marker), nil, 0o600)
 }
 
-// run executes one tool; a failure carries the end of what it printed.
-func (b *Builder) run(ctx context.Context, log io.Writer, argv ...string) error {
+// run executes one tool in a folder; a failure carries the end of what it printed.
+func run(ctx context.Context, dir string, log io.Writer, argv []string) error {
 	last := new(tail)
 	cmd := command(ctx, argv[0], argv[1:]...)
+	cmd.Dir = dir // the tools read settings from where they are
 	cmd.Stdout = io.MultiWriter(log, last)
 	cmd.Stderr = cmd.Stdout
 	err := runLocked(cmd)

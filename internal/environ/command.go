@@ -27,7 +27,7 @@ func environment() (kept []string) {
 			}
 		}
 	}
-	return kept
+	return append(kept, "UV_PYTHON_DOWNLOADS=never") // an interpreter is the machine's business
 }
 
 // command returns a command that ends with ctx, and with it all that it started: it leads a process

@@ -122,18 +122,24 @@ func TestBuildOnceWithPip(t *testing.T) {
 	})
 }
 
-func TestBuildWithUV(t *testing.T) {
+// withUV puts a uv of PyPI on the PATH.
+func withUV(t *testing.T) {
+	t.Helper()
 	venv := filepath.Join(t.TempDir(), "venv")
 	for _, argv := range [][]string{{"python3", "-m", "venv", venv}, {venv + "/bin/python", "-m", "pip", "install", "-q", "uv"}} {
 		if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
 			t.Fatalf("%v: %v: %s", argv, err, out)
 		}
 	}
-	bin := filepath.Join(t.TempDir())
+	bin := t.TempDir()
 	if err := os.Symlink(venv+"/bin/uv", filepath.Join(bin, "uv")); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+}
+
+func TestBuildWithUV(t *testing.T) {
+	withUV(t)
 	var log bytes.Buffer
 	b := builder(t, t.TempDir(), false)
 	env, err := b.Build(t.Context(), sixYAML, &log)

@@ -47,9 +47,8 @@ func parseVersion(text string) (version, error) {
 type constraint []clause
 
 type clause struct {
-	op      string // ==, !=, <=, >=, <, > or ~=
+	op      string // ==, !=, <=, >=, <, > or ~=; ==* and !=* of 3.9 stand for ==3.9.* and !=3.9.*
 	version version
-	prefix  bool // ==3.9.*: every version that begins so
 }
 
 // parseConstraint reads the versions of condaVersion.
@@ -60,12 +59,16 @@ func parseConstraint(text string) (constraint, error) {
 	}
 	for part := range strings.SplitSeq(text, ",") {
 		match := pipVersion.FindStringSubmatch(part)
+		op := match[1]
 		number, prefix := strings.CutSuffix(match[2], ".*")
+		if prefix {
+			op += "*"
+		}
 		v, err := parseVersion(number)
 		if err != nil {
 			return nil, err
 		}
-		all = append(all, clause{match[1], v, prefix})
+		all = append(all, clause{op, v})
 	}
 	return all, nil
 }
@@ -73,8 +76,9 @@ func parseConstraint(text string) (constraint, error) {
 func (c constraint) String() string {
 	words := make([]string, len(c))
 	for k, part := range c {
-		words[k] = part.op + part.version.String()
-		if part.prefix {
+		op, prefix := strings.CutSuffix(part.op, "*")
+		words[k] = op + part.version.String()
+		if prefix {
 			words[k] += ".*"
 		}
 	}
@@ -85,25 +89,35 @@ func (c constraint) allows(v version) bool {
 	return !slices.ContainsFunc(c, func(part clause) bool { return !part.allows(v) })
 }
 
+// allows compares as conda and pip do: 3.9.18 is later than 3.9, which is 3.9.0.
 func (c clause) allows(v version) bool {
-	begins := len(v) >= len(c.version) && slices.Equal(v[:len(c.version)], c.version)
+	begins := slices.Equal(v[:min(len(v), len(c.version))], c.version)
 	order := slices.Compare(v, c.version)
 	switch c.op {
+	case "==*":
+		return begins
+	case "!=*":
+		return !begins
 	case "==":
-		return order == 0 || begins && c.prefix
+		return order == 0
 	case "!=":
-		return order != 0 && !(begins && c.prefix)
+		return order != 0
 	case "~=":
-		series := max(len(c.version)-1, 1)
-		return order >= 0 && slices.Equal(v[:min(series, len(v))], c.version[:series])
+		return order >= 0 && compatible(c.version, v)
 	case "<":
 		return order < 0
 	case "<=":
-		return order <= 0 || begins
+		return order <= 0
 	case ">":
-		return order > 0 && !begins
+		return order > 0
 	}
-	return order >= 0 || begins
+	return order >= 0
+}
+
+// compatible reports whether v is of the series of want, which is all of it but its last number (PEP 440).
+func compatible(want, v version) bool {
+	series := max(len(want)-1, 1)
+	return slices.Equal(v[:min(series, len(v))], want[:series])
 }
 
 // interpreter is an installed Python.
@@ -212,7 +226,7 @@ func managed(ctx context.Context) (paths []string) {
 	if err != nil {
 		return nil
 	}
-	out, err := command(ctx, uv, "python", "list", "--only-installed", "--no-python-downloads").Output()
+	out, err := command(ctx, uv, "python", "list", "--only-installed").Output()
 	if err != nil {
 		return nil // then the others have to do
 	}

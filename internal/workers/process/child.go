@@ -37,7 +37,6 @@ func (g *guard) start(what order) (workers.Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer out.Close()
 	cmd := exec.Command(what.Argv[0], what.Argv[1:]...)
 	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = what.Env, what.Dir, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -46,7 +45,7 @@ func (g *guard) start(what order) (workers.Process, error) {
 			g.known[cmd.Process.Pid] = true
 		}
 	})
-	if err != nil {
+	if err = errors.Join(err, out.Close()); err != nil {
 		return nil, errors.Join(err, in.Close())
 	}
 	return &child{g, cmd, collect(in, g.log)}, nil

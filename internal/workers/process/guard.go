@@ -61,7 +61,7 @@ func guardOrders(ctx context.Context, in io.Reader, out io.Writer) error {
 		}
 		return fmt.Errorf("read the orders: %w", err)
 	}
-	log := newLog(o.Log)
+	var log io.WriteCloser = newLog(o.Log)
 	defer log.Close()
 	g := &guard{log: log, grace: o.Grace, calls: make(chan func()), known: map[int]bool{}, out: json.NewEncoder(out)}
 	ctx, stop := context.WithCancel(ctx)

@@ -52,9 +52,18 @@ func (files) Fetch(_ context.Context, ref online.Ref, dir string) (string, error
 // builder is shared, so that Python is looked for once.
 var builder = environ.New(environ.Options{Log: slog.New(slog.DiscardHandler)})
 
+// guardCommand has the race detector not sleep for a second at the end of each guard.
+func guardCommand() []string {
+	self, err := os.Executable()
+	if err != nil {
+		panic(err)
+	}
+	return []string{"/usr/bin/env", "GORACE=atexit_sleep_ms=0", self, "guard"}
+}
+
 func options(dir string) process.Options {
 	return process.Options{
-		Dir: dir, Guard: []string{"/proc/self/exe", "guard"}, Fetch: files{},
+		Dir: dir, Guard: guardCommand(), Fetch: files{},
 		Environments: builder, Log: slog.New(slog.DiscardHandler),
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"sync"
 	"time"
@@ -22,7 +23,7 @@ type instance struct {
 	want     workers.Instance
 	folder   string
 	status   *status
-	steps    *logFile
+	steps    io.WriteCloser // the log of the steps
 
 	ctx    context.Context //nolint:containedctx // because it is the life of the goroutine run, which Ensure starts
 	cancel context.CancelCauseFunc

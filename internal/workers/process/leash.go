@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"os/exec"
@@ -17,7 +18,7 @@ type leash struct {
 	instance *instance
 	cmd      *exec.Cmd
 	process  process
-	control  *os.File // the guard kills everything when it is closed
+	control  io.WriteCloser // the guard kills everything when it is closed
 	orders   *json.Encoder
 	reports  io.ReadCloser
 }
@@ -29,7 +30,7 @@ func (i *instance) fork(o orders) (workers.Process, error) {
 		return nil, err
 	}
 	l.orders = json.NewEncoder(l.control)
-	l.orders.Encode(o) //nolint:errcheck // because it fails when the guard has ended, which Wait tells
+	l.orders.Encode(o) // fails when the guard has ended, which Wait tells
 	l.process, _ = look(l.cmd.Process.Pid)
 	i.post(func() { i.guardStarted(l) })
 	return l, nil
@@ -42,7 +43,6 @@ func (l *leash) start() error {
 	if err != nil {
 		return err
 	}
-	defer in.Close()
 	argv := l.instance.launcher.guard
 	l.cmd = exec.Command(argv[0], argv[1:]...)
 	l.cmd.Env, l.cmd.Stdin, l.cmd.Stderr = []string{}, in, os.Stderr
@@ -54,9 +54,9 @@ func (l *leash) start() error {
 		crashpoint.At("process.fork.after")
 	}
 	if err != nil {
-		control.Close()
+		return errors.Join(err, in.Close(), control.Close())
 	}
-	return err
+	return in.Close()
 }
 
 // Wait passes the guard's reports on until it has ended. What a guard that was killed left behind is
@@ -87,5 +87,5 @@ func (l *leash) Terminate() { l.send(command{Do: doStop}) }
 func (l *leash) Kill() { l.cmd.Process.Kill() } //nolint:errcheck // because it may have ended
 
 func (l *leash) send(c command) {
-	l.orders.Encode(c) //nolint:errcheck // because it fails when the guard has ended, which Wait tells
+	l.orders.Encode(c) // fails when the guard has ended, which Wait tells
 }

@@ -3,7 +3,6 @@ package process
 import (
 	"bytes"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -106,5 +105,3 @@ func indent(lines []string) string {
 	}
 	return ":\n" + strings.Join(lines, "\n")
 }
-
-var _ io.WriteCloser = (*logFile)(nil)

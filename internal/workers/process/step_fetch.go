@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -60,9 +61,8 @@ func checkScript(folder, script string) error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
 	info, err := root.Stat(script) // fails on a link that leads out
-	if err != nil {
+	if err = errors.Join(err, root.Close()); err != nil {
 		return online.Errorf(online.Invalid, "scoring script %q: %w; it must be in the code folder", script, err)
 	}
 	if !info.Mode().IsRegular() {

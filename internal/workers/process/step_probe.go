@@ -17,8 +17,10 @@ import (
 func (i *instance) probe() error { return i.await(i.ready) }
 
 const (
-	firstPause = 10 * time.Millisecond  // between the first tries
-	mostPause  = 200 * time.Millisecond // between later ones; a try that finds no socket costs next to nothing
+	// The pause between tries is a tenth of the time that has passed, so that a worker is found
+	// ready soon after it is. A try that finds no socket costs next to nothing.
+	leastPause = 5 * time.Millisecond
+	mostPause  = 200 * time.Millisecond
 )
 
 // watch probes a worker that was just started, until ctx ends with it.
@@ -76,8 +78,7 @@ func (w watcher) untilReady(ctx context.Context) error {
 	budget := w.readiness.Budget()
 	timed, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
-	pause, most := firstPause, min(mostPause, w.readiness.Period)
-	var last error
+	began, last := time.Now(), error(nil)
 	for good := 0; good < max(1, w.readiness.SuccessThreshold); {
 		if last = w.ask(timed, w.readiness.Timeout); last == nil {
 			good++
@@ -85,8 +86,7 @@ func (w watcher) untilReady(ctx context.Context) error {
 		}
 		good = 0
 		select {
-		case <-time.After(pause):
-			pause = min(2*pause, max(most, firstPause))
+		case <-time.After(min(max(time.Since(began)/10, leastPause), mostPause)):
 		case <-timed.Done():
 			return online.Errorf(online.Invalid, "it did not answer within %v, so its init() has not returned: give the readiness probe more time, or mend it (%w)", budget, last)
 		}
