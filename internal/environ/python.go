@@ -31,6 +31,11 @@ func (v version) String() string {
 	return strings.Join(words, ".")
 }
 
+// whole is v with all three numbers.
+func (v version) whole() version {
+	return append(v[:len(v):len(v)], 0, 0, 0)[:max(len(v), 3)]
+}
+
 func parseVersion(text string) (version, error) {
 	var v version
 	for word := range strings.SplitSeq(text, ".") {
@@ -92,7 +97,7 @@ func (c constraint) allows(v version) bool {
 // allows compares as conda and pip do: 3.9.18 is later than 3.9, which is 3.9.0.
 func (c clause) allows(v version) bool {
 	begins := slices.Equal(v[:min(len(v), len(c.version))], c.version)
-	order := slices.Compare(v, c.version)
+	order := slices.Compare(v.whole(), c.version.whole())
 	switch c.op {
 	case "==*":
 		return begins
