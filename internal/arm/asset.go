@@ -193,9 +193,9 @@ func DecodeEnvironment(ref online.Ref, body []byte) (online.Environment, error) 
 // Container is an asset as a whole, above its versions: as it is told to NewContainer and as
 // DecodeContainer reads it.
 type Container struct {
-	Asset  online.Asset // the version in its Ref is ""
-	Latest string       // version; "" where there is none
-	Next   string       // version that a client may take next
+	online.Asset        // the version in its Ref is ""
+	Latest       string // version; "" where there is none
+	Next         string // a version that a client may take next
 }
 
 // ContainerProperties is what an asset as a whole shows.

@@ -62,14 +62,14 @@ func TestBadBodies(t *testing.T) {
 func TestDecodeEndpointOfPythonSDK(t *testing.T) {
 	got, err := arm.DecodeEndpoint("taxi", []byte(`{"tags":{"n":1,"gone":null},"location":"local","identity":{"type":"systemAssigned"},
 		"properties":{"authMode":"aadtoken","properties":{"createdBy":"me","createdAt":"2026","lastModifiedAt":"2026","own":"x"},
-		"mirrorTraffic":{"Blue":10},"provisioningState":7,"traffic":{"Green":100,"blue":0},"keys":null}}`))
+		"mirrorTraffic":{"Blue":10},"provisioningState":7,"traffic":{"Green":100,"blue":0},"keys":{"primaryKey":"PK"}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := online.Endpoint{
 		Name: "taxi", Location: "local", Tags: map[string]string{"n": "1"}, Properties: map[string]string{"own": "x"},
 		AuthMode: online.AADTokenAuth, Identity: online.Identity{Type: "SystemAssigned"}, PublicNetworkAccess: "Enabled",
-		Traffic: online.AllTo("green"), Mirror: online.Mirror{Deployment: "blue", Percent: 10},
+		Traffic: online.AllTo("green"), Mirror: online.Mirror{Deployment: "blue", Percent: 10}, Keys: online.Keys{Primary: "PK"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got\n%s", diff)

@@ -98,6 +98,7 @@ type endpointRequest struct {
 		PublicNetworkAccess string         `json:"publicNetworkAccess"`
 		Traffic             map[string]int `json:"traffic"`
 		MirrorTraffic       map[string]int `json:"mirrorTraffic"`
+		Keys                Keys           `json:"keys"`
 		Properties          texts          `json:"properties"`
 	} `json:"properties"`
 }
@@ -117,7 +118,7 @@ func DecodeEndpoint(name string, body []byte) (online.Endpoint, error) {
 	p := r.Properties
 	e := online.Endpoint{
 		Name: name, Location: r.Location, Description: p.Description, Tags: orEmpty(r.Tags),
-		Properties: withoutDerived(p.Properties), Compute: p.Compute,
+		Properties: withoutDerived(p.Properties), Compute: p.Compute, Keys: online.Keys(p.Keys),
 	}
 	mode, err := oneOf("properties.authMode", p.AuthMode, string(online.KeyAuth),
 		string(online.KeyAuth), string(online.AMLTokenAuth), string(online.AADTokenAuth))

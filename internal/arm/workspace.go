@@ -6,12 +6,9 @@ import "time"
 type Workspace struct {
 	Scope
 	GUID, Tenant, Location string
-	Account, Container     string // of the default datastore, in the artifact store
+	Account                string // of the artifact store
 	CreatedAt              time.Time
 }
-
-// DefaultDatastore is the name of the datastore that every workspace has.
-const DefaultDatastore = "workspaceblobstore"
 
 // WorkspaceReply is the workspace in a reply.
 type WorkspaceReply struct {
@@ -79,20 +76,57 @@ type DatastoreProperties struct {
 	Properties                    map[string]string `json:"properties"`
 }
 
-// NewDatastore is the reply for the default datastore of w; endpoint is what follows
-// "{account}.blob." in its URL.
-func NewDatastore(w Workspace, endpoint string) Datastore {
+// BlobDatastore is a datastore as it is told to NewDatastore and as DecodeDatastore reads it.
+type BlobDatastore struct {
+	Name                  string
+	Container             string
+	Default               bool
+	Description           string
+	Tags                  map[string]string
+	Properties            map[string]string
+	CreatedAt, ModifiedAt time.Time
+}
+
+// NewDatastore is the reply for d; suffix is what follows "{account}.blob." in its URL.
+func NewDatastore(w Workspace, suffix string, d BlobDatastore) Datastore {
 	return Datastore{
 		Resource: Resource{
-			ID: w.DatastoreID(DefaultDatastore), Name: DefaultDatastore, Type: provider + "/workspaces/datastores",
-			SystemData: newSystemData(w.CreatedAt, w.CreatedAt, "hotswap"),
+			ID: w.DatastoreID(d.Name), Name: d.Name, Type: provider + "/workspaces/datastores",
+			SystemData: newSystemData(d.CreatedAt, d.ModifiedAt, "hotswap"),
 		},
 		Properties: DatastoreProperties{
-			DatastoreType: "AzureBlob", AccountName: w.Account, ContainerName: w.Container,
-			Endpoint: endpoint, Protocol: "https", IsDefault: true,
+			DatastoreType: "AzureBlob", AccountName: w.Account, ContainerName: d.Container,
+			Endpoint: suffix, Protocol: "https", IsDefault: d.Default,
 			Credentials: map[string]string{"credentialsType": "AccountKey"}, ServiceDataAccessAuthIdentity: "None",
 			SubscriptionID: w.Subscription, ResourceGroup: w.ResourceGroup,
-			Tags: map[string]string{}, Properties: map[string]string{},
+			Description: orNull(d.Description), Tags: orEmpty(d.Tags), Properties: orEmpty(d.Properties),
 		},
 	}
+}
+
+// DecodeDatastore reads the body of a PUT. A datastore is a container of the workspace's own
+// account; its credentials are the server's and not read.
+func DecodeDatastore(w Workspace, name string, body []byte) (BlobDatastore, error) {
+	r, err := decodeProperties[struct {
+		DatastoreType string `json:"datastoreType"`
+		AccountName   string `json:"accountName"`
+		ContainerName string `json:"containerName"`
+		IsDefault     bool   `json:"isDefault"`
+		Description   string `json:"description"`
+		Tags          texts  `json:"tags"`
+		Properties    texts  `json:"properties"`
+	}]("datastore", body)
+	if err != nil {
+		return BlobDatastore{}, err
+	}
+	if _, err := oneOf("properties.datastoreType", r.DatastoreType, "AzureBlob", "AzureBlob"); err != nil {
+		return BlobDatastore{}, err
+	}
+	if _, err := oneOf("properties.accountName", r.AccountName, w.Account, w.Account); err != nil {
+		return BlobDatastore{}, err
+	}
+	return BlobDatastore{
+		Name: name, Container: r.ContainerName, Default: r.IsDefault,
+		Description: r.Description, Tags: orEmpty(r.Tags), Properties: orEmpty(r.Properties),
+	}, nil
 }

@@ -1,0 +1,122 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"hotswap/internal/online"
+)
+
+// Bounds of a connection. There is none for a whole request or its answer: a score may take
+// minutes and an upload gigabytes, so the planes bound those themselves.
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 64 << 10
+)
+
+// serving is a server with the listener that it serves.
+type serving struct {
+	*http.Server
+	listener net.Listener
+}
+
+func (s serving) serve() error {
+	err := s.ServeTLS(s.listener, "", "")
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return online.Errorf(online.Internal, "serve on %s: %w", s.listener.Addr(), err)
+}
+
+// listen opens the listeners, so that the URLs are known; connections wait until Run.
+func (a *App) listen(ctx context.Context) (err error) {
+	if a.listener, err = a.open(ctx, a.options.Addr); err != nil {
+		return err
+	}
+	a.scoring = a.listener
+	if a.options.ScoringAddr != "" {
+		a.scoring, err = a.open(ctx, a.options.ScoringAddr)
+	}
+	return err
+}
+
+func (a *App) open(ctx context.Context, addr string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, online.Errorf(online.Invalid, "listen on %s: %w; choose another address or stop what listens there", addr, err)
+	}
+	a.onStop("listener", func(context.Context) error { return ignoreClosed(l.Close()) })
+	return l, nil
+}
+
+func ignoreClosed(err error) error {
+	if errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+// serveAll makes a server for each listener.
+func (a *App) serveAll(management http.Handler, p *parts) {
+	main := &dispatcher{blobHost: account + ".blob.", blobs: p.blobs, scoring: p.gateway, management: management}
+	if a.scoring != a.listener {
+		main.scoring = management // which has no such path
+		a.servers = append(a.servers, serving{a.server(p.gateway), a.scoring})
+	}
+	a.servers = append(a.servers, serving{a.server(main), a.listener})
+	a.onStop("http servers", a.shutDown)
+}
+
+func (a *App) server(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler: h, TLSConfig: a.certs.TLSConfig(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: slog.NewLogLogger(a.options.Log.Handler(), slog.LevelDebug), // of clients that don't trust the CA, mostly
+	}
+}
+
+// shutDown accepts no more, tells clients to go elsewhere and waits for the requests under way.
+// It leaves a third of the time to the parts that are stopped after it; then it cuts off the rest.
+func (a *App) shutDown(ctx context.Context) error {
+	if deadline, bounded := ctx.Deadline(); bounded {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)*2/3)
+		defer cancel()
+	}
+	var group sync.WaitGroup
+	errs := make([]error, len(a.servers))
+	for n, s := range a.servers {
+		group.Go(func() {
+			if errs[n] = s.Shutdown(ctx); errs[n] != nil {
+				errs[n] = errors.Join(online.Errorf(online.Unavailable, "requests were still under way: %w", errs[n]), ignoreClosed(s.Close()))
+			}
+		})
+	}
+	group.Wait()
+	a.running.Wait()
+	return errors.Join(errs...)
+}
+
+// dispatcher tells the planes apart. It is no ServeMux, because that would clean the names of
+// blobs and redirect to them.
+type dispatcher struct {
+	blobHost                   string
+	blobs, scoring, management http.Handler
+}
+
+func (d *dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	switch {
+	case len(r.Host) > len(d.blobHost) && strings.EqualFold(r.Host[:len(d.blobHost)], d.blobHost):
+		d.blobs.ServeHTTP(w, r)
+	case strings.HasPrefix(r.URL.Path, "/endpoints/"):
+		d.scoring.ServeHTTP(w, r)
+	default:
+		d.management.ServeHTTP(w, r)
+	}
+}
