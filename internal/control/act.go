@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"hotswap/internal/crashpoint"
@@ -121,16 +120,16 @@ func (r *reconciler) endFailed(ctx context.Context, s snapshot, intents []intent
 	return again
 }
 
-// reason is the code and the text of a failed operation (AZUREML.md §1.8).
+// reason is the code and the text of a failed operation (AZUREML.md §1.8). The user's code is to
+// blame where the launcher says that the request has to change.
 func reason(err error) (code, message string) {
-	code = "ResourceNotReady"
-	if err == nil {
-		err = errors.New("it could not start")
+	switch {
+	case err == nil:
+		return "ResourceNotReady", "The instance could not be started."
+	case online.CodeOf(err) == online.Invalid:
+		return "BadArgument", "User container has crashed or terminated: " + err.Error()
 	}
-	if _, coded := errors.AsType[*online.Error](err); coded && online.CodeOf(err) == online.Invalid {
-		code = "BadArgument"
-	}
-	return code, "User container has crashed or terminated: " + err.Error()
+	return "ResourceNotReady", "The instance could not be started: " + err.Error()
 }
 
 // endRouted commits what is done now that the routes are in force.

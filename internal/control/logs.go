@@ -34,6 +34,9 @@ func (c *Control) Logs(ctx context.Context, endpoint, deployment, container stri
 	logs := make([]string, 0, len(ids))
 	for _, id := range ids {
 		text, err := c.Launcher.Log(id, container, tail)
+		if isNotFound(err) {
+			continue // it has not begun, or is gone by now
+		}
 		if err != nil {
 			return "", err
 		}
