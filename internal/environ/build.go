@@ -101,13 +101,13 @@ func (b *Builder) build(ctx context.Context, dir, python string, r recipe, log i
 	}
 	list := filepath.Join(dir, requirements)
 	tools := tools(dir, python, list, r.Python)
-	if err := run(ctx, filepath.Dir(dir), log, tools[0]); err != nil {
+	if err := b.use(ctx, filepath.Dir(dir), log, tools[0]); err != nil {
 		return err
 	}
 	if err := os.WriteFile(list, []byte(strings.Join(r.Requirements, "\n")+"\n"), 0o600); err != nil {
 		return err
 	}
-	if err := run(ctx, filepath.Dir(dir), log, tools[1]); err != nil {
+	if err := b.use(ctx, filepath.Dir(dir), log, tools[1]); err != nil {
 		return err
 	}
 	return finish(dir)
@@ -139,14 +139,11 @@ func finish(dir string) error {
 	return os.WriteFile(filepath.Join(dir, marker), nil, 0o600)
 }
 
-// run executes one tool in a folder; a failure carries the end of what it printed.
-func run(ctx context.Context, dir string, log io.Writer, argv []string) error {
+// use runs one tool in a folder, for the tools read settings from where they are. A failure carries
+// the end of what it printed.
+func (b *Builder) use(ctx context.Context, dir string, log io.Writer, argv []string) error {
 	last := new(tail)
-	cmd := command(ctx, argv[0], argv[1:]...)
-	cmd.Dir = dir // the tools read settings from where they are
-	cmd.Stdout = io.MultiWriter(log, last)
-	cmd.Stderr = cmd.Stdout
-	err := runLocked(cmd)
+	err := b.run(ctx, Tool{Argv: argv, Env: environment(), Dir: dir, Output: io.MultiWriter(log, last)})
 	switch {
 	case err == nil:
 		return nil

@@ -41,11 +41,13 @@ func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// runLocked runs a command that dies with the server, even if the server is killed. The kernel ties
-// that to the thread that started it, so the thread has to stay.
-func runLocked(cmd *exec.Cmd) error {
+// Direct runs a tool as a child of this process. If this process is killed, so is the tool, but not
+// what the tool started. The kernel ties that to the thread that started it, so the thread has to stay.
+func Direct(ctx context.Context, t Tool) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	cmd := command(ctx, t.Argv[0], t.Argv[1:]...)
+	cmd.Env, cmd.Dir, cmd.Stdout, cmd.Stderr = t.Env, t.Dir, t.Output, t.Output
 	cmd.SysProcAttr.Pdeathsig = syscall.SIGKILL
 	return cmd.Run()
 }

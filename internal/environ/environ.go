@@ -21,8 +21,19 @@ import (
 type Options struct {
 	Dir    string // the state folder; environments lie in its folder environments
 	Strict bool   // a Python version that is not installed is an error, not a warning
+	Run    Runner // nil for Direct
 	Log    *slog.Logger
 }
+
+// Tool is a program that builds environments, with what it is given.
+type Tool struct {
+	Argv, Env []string
+	Dir       string
+	Output    io.Writer
+}
+
+// A Runner runs a tool to its end, and ends it, with all that it started, when ctx ends.
+type Runner func(ctx context.Context, t Tool) error
 
 // Environment is where a worker finds its packages.
 type Environment struct {
@@ -34,6 +45,7 @@ type Environment struct {
 type Builder struct {
 	dir    string
 	strict bool
+	run    Runner
 	log    *slog.Logger
 	python pythons
 
@@ -43,7 +55,10 @@ type Builder struct {
 
 // New returns a Builder. It looks for Python when it first needs one.
 func New(o Options) *Builder {
-	return &Builder{dir: o.Dir, strict: o.Strict, log: o.Log, turns: map[string]chan struct{}{}}
+	if o.Run == nil {
+		o.Run = Direct
+	}
+	return &Builder{dir: o.Dir, strict: o.Strict, run: o.Run, log: o.Log, turns: map[string]chan struct{}{}}
 }
 
 // Build returns the environment of a conda file's text, which is built where it is not there yet;

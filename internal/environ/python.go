@@ -33,7 +33,7 @@ func (v version) String() string {
 
 // whole is v with all three numbers.
 func (v version) whole() version {
-	return append(v[:len(v):len(v)], 0, 0, 0)[:max(len(v), 3)]
+	return append(slices.Clip(v), 0, 0, 0)[:max(len(v), 3)]
 }
 
 func parseVersion(text string) (version, error) {

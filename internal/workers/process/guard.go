@@ -42,25 +42,34 @@ func Guard(ctx context.Context, in io.Reader, out io.Writer) int {
 	defer stop()
 	broken := make(chan os.Signal, 1)
 	signal.Notify(broken, syscall.SIGPIPE) // a report that nobody reads must not end the guard
-	if err := guardOrders(ctx, in, out); err != nil {
+	status, err := guardOrders(ctx, in, out)
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "guard:", err)
 		return 1
 	}
-	return 0
+	return status
 }
 
-func guardOrders(ctx context.Context, in io.Reader, out io.Writer) error {
+func guardOrders(ctx context.Context, in io.Reader, out io.Writer) (status int, err error) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		return fmt.Errorf("become the reaper of orphans: %w", err)
+		return 0, fmt.Errorf("become the reaper of orphans: %w", err)
 	}
 	lines := json.NewDecoder(in)
 	var o orders
 	if err := lines.Decode(&o); err != nil {
 		if errors.Is(err, io.EOF) {
-			return nil // the server was gone before it had given any
+			return 0, nil // the server was gone before it had given any
 		}
-		return fmt.Errorf("read the orders: %w", err)
+		return 0, fmt.Errorf("read the orders: %w", err)
 	}
+	if o.Once != nil {
+		return guardOnce(ctx, *o.Once, in)
+	}
+	return 0, guardWorkers(ctx, o, lines, out)
+}
+
+// guardWorkers keeps workers running.
+func guardWorkers(ctx context.Context, o orders, lines *json.Decoder, out io.Writer) error {
 	var log io.WriteCloser = newLog(o.Log)
 	defer log.Close()
 	g := &guard{log: log, grace: o.Grace, calls: make(chan func()), known: map[int]bool{}, out: json.NewEncoder(out)}
@@ -117,7 +126,7 @@ func (g *guard) run(gone <-chan struct{}, stop func()) error {
 		case <-kill:
 			killAll(g.tree())
 		case <-finished:
-			err := killUntilGone(func([]process) []process { return g.tree() })
+			err := killUntilGone(below)
 			for wait() {
 			}
 			return err
@@ -131,8 +140,11 @@ func (g *guard) tree() []process {
 	if err != nil {
 		return nil
 	}
-	return descendants(all, os.Getpid())
+	return below(all)
 }
+
+// below picks the descendants of this process.
+func below(all []process) []process { return descendants(all, os.Getpid()) }
 
 // reapOrphans asks for the ends of children that came to the guard because their parent ended.
 func (g *guard) reapOrphans() {

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"hotswap/internal/crashpoint"
+	"hotswap/internal/environ"
 	"hotswap/internal/online"
 	"hotswap/internal/workers"
 	"hotswap/internal/workers/process"
@@ -115,6 +116,53 @@ func TestCrashAroundTheFork(t *testing.T) {
 			eventually(t, "nothing is left", func() bool { return len(mentioning(t, daemon))+len(mentioning(t, dir)) == 0 })
 		})
 	}
+}
+
+func TestOnce(t *testing.T) {
+	const daemon = "setsid sh -c 'sleep 4321 & exec sleep 4321' & "
+	for name, test := range map[string]struct {
+		script, output, err string
+		cancel              bool
+	}{
+		"success":      {script: "echo built; echo well >&2", output: "built\nwell\n"},
+		"failure":      {script: "echo no such package; exit 7", output: "no such package\n", err: "exit status 7"},
+		"leaves some":  {script: daemon + "sleep 0.1; echo built", output: "built\n"},
+		"cancelled":    {script: daemon + "echo started; sleep 4321", output: "started\nsignal: killed\n", cancel: true, err: "exit status 137"},
+		"no such tool": {err: "exit status 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mark := unique()
+			tool := environ.Tool{Argv: []string{"/bin/sh", "-c", test.script}, Env: []string{"MARK=" + mark, "PATH=/usr/bin:/bin"}, Dir: t.TempDir()}
+			if test.script == "" {
+				tool.Argv = []string{"/no/such/tool"}
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var output strings.Builder
+			tool.Output = &output
+			if test.cancel {
+				tool.Output = writer(func(p []byte) { output.Write(p); cancel() })
+			}
+			err := process.Once(guardCommand())(ctx, tool)
+			if got := fmt.Sprint(err); test.err != "" && got != test.err || test.err == "" && err != nil {
+				t.Errorf("error %v, want %q", err, test.err)
+			}
+			if test.output != "" && output.String() != test.output {
+				t.Errorf("output %q, want %q", &output, test.output)
+			}
+			if left := mentioning(t, mark); len(left) > 0 {
+				t.Errorf("left running: %q", left)
+			}
+		})
+	}
+}
+
+// writer is an io.Writer.
+type writer func(p []byte)
+
+func (w writer) Write(p []byte) (int, error) {
+	w(p)
+	return len(p), nil
 }
 
 // sleeper is a process of an earlier server, with a child, that did not end with it.

@@ -8,6 +8,7 @@ import (
 
 // orders is the first line that a guard reads: all that it needs to know.
 type orders struct {
+	Once    *order // run this to its end and exit as it does; the rest is for workers
 	Workers []order
 	Log     string        // path of the log of what the workers print
 	Grace   time.Duration // between SIGTERM and SIGKILL
