@@ -114,7 +114,7 @@ func (x *exchange) read(r *http.Request, limit int64) *refusal {
 		switch {
 		case int64(len(x.body)) > limit:
 			return refuseTooLarge
-		case err == io.EOF: //nolint:errorlint // because io.Reader hands out the bare value
+		case err == io.EOF:
 			return nil
 		case err != nil:
 			return refuseUnread

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"maps"
 
 	"hotswap/internal/online"
 )
@@ -107,12 +108,10 @@ func (g *Gateway) backend(id string) *backend {
 func (b *backend) known() map[string]*instance {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	known := map[string]*instance{}
+	known := make(map[string]*instance, len(b.instances)+len(b.leaving))
+	maps.Copy(known, b.leaving)
 	for _, i := range b.instances {
 		known[i.id] = i
-	}
-	for id, i := range b.leaving {
-		known[id] = i
 	}
 	return known
 }

@@ -137,7 +137,7 @@ var errCondemned = errors.New("the worker is stuck and has not been replaced yet
 
 // keep offers a connection to requests until it breaks.
 func (w *worker) keep(ctx context.Context, conn *frame.Conn) {
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // because there is nothing left on it to lose
 	w.backend.up(w, conn)
 	select {
 	case <-w.connected:

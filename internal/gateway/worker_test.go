@@ -3,6 +3,7 @@ package gateway
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -117,7 +118,7 @@ func (w *fakeWorker) serve(c net.Conn, process string) {
 	for id := uint64(1); ; id++ {
 		q, err := readRequest(reader, id)
 		if err != nil {
-			if err != io.EOF && !strings.Contains(err.Error(), "closed") && !strings.Contains(err.Error(), "reset") && err != io.ErrUnexpectedEOF {
+			if errors.Is(err, errOrder) {
 				w.t.Error(err)
 			}
 			return
@@ -135,6 +136,8 @@ func (w *fakeWorker) serve(c net.Conn, process string) {
 	}
 }
 
+var errOrder = errors.New("frame of another request")
+
 func readRequest(r io.Reader, id uint64) (asked, error) {
 	var q asked
 	for {
@@ -143,7 +146,7 @@ func readRequest(r io.Reader, id uint64) (asked, error) {
 			return q, err
 		}
 		if got := binary.BigEndian.Uint64(header[1:]); got != id {
-			return q, fmt.Errorf("frame of request %d while %d was due", got, id)
+			return q, fmt.Errorf("%w: %d while %d was due", errOrder, got, id)
 		}
 		payload := make([]byte, binary.BigEndian.Uint32(header[9:]))
 		if _, err := io.ReadFull(r, payload); err != nil {
