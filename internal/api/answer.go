@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -95,9 +96,7 @@ func write(w http.ResponseWriter, a reply) error {
 		}
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	}
-	for key, values := range a.header {
-		w.Header()[key] = values
-	}
+	maps.Copy(w.Header(), a.header)
 	w.WriteHeader(a.status)
 	_, _ = w.Write(body) // nobody is left to be told
 	return nil
@@ -138,9 +137,7 @@ func (s *Server) fail(r *request, err error) {
 	to := answers[kind]
 	if f, ok := errors.AsType[*failure](err); ok {
 		to.status, to.code = f.status, f.code
-		for key, values := range f.header {
-			r.w.Header()[key] = values
-		}
+		maps.Copy(r.w.Header(), f.header)
 	}
 	message := err.Error()
 	if to.status == http.StatusInternalServerError {

@@ -94,11 +94,9 @@ func New(o Options) *Server {
 // ServeHTTP answers one request. Fixed words of its path compare case-insensitively.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = canonical(r)
-	handler, pattern := s.mux.Handler(r)
-	if pattern == "" {
-		handler = s.serve(route{access: anyone, handle: s.noRoute})
-		handler.ServeHTTP(w, r)
+	if _, pattern := s.mux.Handler(r); pattern == "" {
+		s.serve(route{access: anyone, handle: s.noRoute})(w, r)
 		return
 	}
-	s.mux.ServeHTTP(w, r) // not handler: the mux sets the path's values
+	s.mux.ServeHTTP(w, r)
 }

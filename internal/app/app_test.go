@@ -7,13 +7,12 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
-
 	"hotswap/internal/app"
 	"hotswap/internal/online"
 )
 
 func TestFiles(t *testing.T) {
+	t.Parallel()
 	dir := stateDir(t)
 	must(t, 0, os.Chmod(dir, 0o755))
 	server, _ := start(t, options(dir))
@@ -32,6 +31,7 @@ func TestFiles(t *testing.T) {
 
 // The secret is in its file and nowhere else in the state folder.
 func TestSecretIsKeptNowhereElse(t *testing.T) {
+	t.Parallel()
 	dir := stateDir(t)
 	server, stop := start(t, options(dir))
 	stop()
@@ -49,6 +49,7 @@ func TestSecretIsKeptNowhereElse(t *testing.T) {
 }
 
 func TestOneServerAFolder(t *testing.T) {
+	t.Parallel()
 	dir := stateDir(t)
 	_, stop := start(t, options(dir))
 	a, err := app.New(t.Context(), options(dir))
@@ -61,6 +62,7 @@ func TestOneServerAFolder(t *testing.T) {
 
 // A New that fails leaves neither the lock nor a listener.
 func TestNewFailsCleanly(t *testing.T) {
+	t.Parallel()
 	dir := stateDir(t)
 	server, stop := start(t, options(stateDir(t)))
 	taken := options(dir)
@@ -93,12 +95,13 @@ func damaged(t *testing.T) string {
 // After a restart on another port the same workspace is there, the same secret opens it, its
 // file names the new port, and what was deployed is served again.
 func TestRestart(t *testing.T) {
+	t.Parallel()
 	dir := stateDir(t)
 	first, stop := start(t, options(dir))
 	c := first.client(t, first.made.ClientSecret)
 	c.putEndpoint(t, "taxi-fare", nil)
 	must(t, 0, c.putDeployment(t, "taxi-fare", "blue", c.registerModel(t, "taxi", "1", "one"), c.uploadCode(t, script)))
-	c.putEndpoint(t, "taxi-fare", map[string]*int32{"blue": to.Ptr[int32](100)})
+	c.putEndpoint(t, "taxi-fare", map[string]*int32{"blue": new(int32(100))})
 	keys, err := c.NewOnlineEndpointsClient().ListKeys(t.Context(), c.group, c.workspace, "taxi-fare", nil)
 	key := *must(t, keys, err).PrimaryKey
 	stop()
@@ -123,6 +126,7 @@ func TestRestart(t *testing.T) {
 }
 
 func TestCredentialsRemoved(t *testing.T) {
+	t.Parallel()
 	dir := stateDir(t)
 	first, stop := start(t, options(dir))
 	stop()
@@ -138,6 +142,7 @@ func TestCredentialsRemoved(t *testing.T) {
 }
 
 func TestScoringHasItsOwnListener(t *testing.T) {
+	t.Parallel()
 	o := options(stateDir(t))
 	o.ScoringAddr = "127.0.0.1:0"
 	server, _ := start(t, o)
@@ -161,6 +166,7 @@ func TestScoringHasItsOwnListener(t *testing.T) {
 }
 
 func TestHostname(t *testing.T) {
+	t.Parallel()
 	o := options(stateDir(t))
 	o.Hostname = "Models.Example"
 	server, _ := start(t, o)

@@ -6,7 +6,6 @@ import (
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	ml "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/machinelearning/armmachinelearning/v4"
 )
@@ -27,6 +26,7 @@ def run(raw_data):
 
 // The main job, by Microsoft's own SDK over TLS.
 func TestFlow(t *testing.T) {
+	t.Parallel()
 	server, _ := start(t, options(stateDir(t)))
 	c := server.client(t, server.made.ClientSecret)
 
@@ -47,7 +47,7 @@ func TestFlow(t *testing.T) {
 		t.Errorf("green by name: %d %s from %s", status, answer, by)
 	}
 	for _, live := range []string{"blue", "green", "blue"} {
-		c.putEndpoint(t, "taxi-fare", map[string]*int32{live: to.Ptr[int32](100)})
+		c.putEndpoint(t, "taxi-fare", map[string]*int32{live: new(int32(100))})
 		want := map[string]string{"blue": `{"model": "one", "sum": 6}`, "green": `{"model": "two", "sum": 6}`}[live]
 		if status, answer, by := c.score(t, url, key, `{"data":[1,2,3]}`); status != 200 || by != live || answer != want {
 			t.Errorf("traffic to %s: %d %s from %s", live, status, answer, by)
@@ -66,19 +66,19 @@ func (c client) updateAndRead(t *testing.T) {
 	deployments := c.NewOnlineDeploymentsClient()
 	read, err := deployments.Get(t.Context(), c.group, c.workspace, "taxi-fare", "blue", nil)
 	blue := must(t, read, err).OnlineDeployment
-	blue.SKU.Capacity = to.Ptr[int32](2)
+	blue.SKU.Capacity = new(int32(2))
 	poller, err := deployments.BeginCreateOrUpdate(t.Context(), c.group, c.workspace, "taxi-fare", "blue", blue, nil)
 	updated, err := wait(t, poller, err)
 	if got := *must(t, updated, err).SKU.Capacity; got != 2 {
 		t.Errorf("capacity %d, want 2", got)
 	}
 	patch, err := deployments.BeginUpdate(t.Context(), c.group, c.workspace, "taxi-fare", "blue",
-		ml.PartialMinimalTrackedResourceWithSKU{SKU: &ml.PartialSKU{Capacity: to.Ptr[int32](1)}, Tags: map[string]*string{"a": to.Ptr("b")}}, nil)
+		ml.PartialMinimalTrackedResourceWithSKU{SKU: &ml.PartialSKU{Capacity: new(int32(1))}, Tags: map[string]*string{"a": new("b")}}, nil)
 	patched, err := wait(t, patch, err)
 	if got := must(t, patched, err); *got.SKU.Capacity != 1 || *got.Tags["a"] != "b" {
 		t.Errorf("patched: %d instances, tags %v", *got.SKU.Capacity, got.Tags)
 	}
-	logs, err := deployments.GetLogs(t.Context(), c.group, c.workspace, "taxi-fare", "blue", ml.DeploymentLogsRequest{Tail: to.Ptr[int32](100)}, nil)
+	logs, err := deployments.GetLogs(t.Context(), c.group, c.workspace, "taxi-fare", "blue", ml.DeploymentLogsRequest{Tail: new(int32(100))}, nil)
 	if got := *must(t, logs, err).Content; !strings.Contains(got, "loaded one") {
 		t.Errorf("no output of init in the log:\n%s", got)
 	}
@@ -99,7 +99,7 @@ func (c client) removeAll(t *testing.T, url, key string) {
 		t.Errorf("green, deleted: %d, want 404", status)
 	}
 	regenerate, err := c.NewOnlineEndpointsClient().BeginRegenerateKeys(t.Context(), c.group, c.workspace, "taxi-fare",
-		ml.RegenerateEndpointKeysRequest{KeyType: to.Ptr(ml.KeyTypePrimary)}, nil)
+		ml.RegenerateEndpointKeysRequest{KeyType: new(ml.KeyTypePrimary)}, nil)
 	if _, err := wait(t, regenerate, err); err != nil {
 		t.Errorf("regenerate: %v", err)
 	}
@@ -125,6 +125,7 @@ func wantCode(t *testing.T, err error, status int, code string) {
 }
 
 func TestWrongSecret(t *testing.T) {
+	t.Parallel()
 	server, _ := start(t, options(stateDir(t)))
 	_, err := server.client(t, "wrong").NewWorkspacesClient().Get(t.Context(), "hotswap", "local", nil)
 	var refused *azidentity.AuthenticationFailedError
@@ -134,6 +135,7 @@ func TestWrongSecret(t *testing.T) {
 }
 
 func TestFailingScript(t *testing.T) {
+	t.Parallel()
 	server, _ := start(t, options(stateDir(t)))
 	c := server.client(t, server.made.ClientSecret)
 	c.putEndpoint(t, "broken", nil)

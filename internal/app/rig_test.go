@@ -19,7 +19,6 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	ml "github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/machinelearning/armmachinelearning/v4"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -49,7 +48,7 @@ func options(dir string) app.Options {
 // stateDir is short, because the paths of sockets are.
 func stateDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "app")
+	dir, err := os.MkdirTemp("", "app") //nolint:usetesting // because t.TempDir's path is too long for a socket
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -170,8 +169,8 @@ func must[T any](t *testing.T, got T, err error) T {
 func (c client) putEndpoint(t *testing.T, name string, traffic map[string]*int32) ml.OnlineEndpoint {
 	t.Helper()
 	poller, err := c.NewOnlineEndpointsClient().BeginCreateOrUpdate(t.Context(), c.group, c.workspace, name, ml.OnlineEndpoint{
-		Location: to.Ptr("local"), Identity: &ml.ManagedServiceIdentity{Type: to.Ptr(ml.ManagedServiceIdentityTypeSystemAssigned)},
-		Properties: &ml.OnlineEndpointProperties{AuthMode: to.Ptr(ml.EndpointAuthModeKey), Traffic: traffic},
+		Location: new("local"), Identity: &ml.ManagedServiceIdentity{Type: new(ml.ManagedServiceIdentityTypeSystemAssigned)},
+		Properties: &ml.OnlineEndpointProperties{AuthMode: new(ml.EndpointAuthModeKey), Traffic: traffic},
 	}, nil)
 	made, err := wait(t, poller, err)
 	return must(t, made.OnlineEndpoint, err)
@@ -183,13 +182,13 @@ func (c client) uploadCode(t *testing.T, script string) string {
 	name := uuid.NewString()
 	codes := c.NewCodeVersionsClient()
 	upload, err := codes.CreateOrGetStartPendingUpload(t.Context(), c.group, c.workspace, name, "1",
-		ml.PendingUploadRequestDto{PendingUploadType: to.Ptr(ml.PendingUploadTypeTemporaryBlobReference)}, nil)
+		ml.PendingUploadRequestDto{PendingUploadType: new(ml.PendingUploadTypeTemporaryBlobReference)}, nil)
 	reference := must(t, upload, err).BlobReferenceForConsumption
 	sas := reference.Credential.(*ml.SASCredentialDto)
 	blobs, err := container.NewClientWithNoCredential(*sas.SasURI, &container.ClientOptions{ClientOptions: azcore.ClientOptions{Transport: c.http}})
 	put(t, must(t, blobs, err), "src/score.py", script)
 	code, err := codes.CreateOrUpdate(t.Context(), c.group, c.workspace, name, "1", ml.CodeVersion{
-		Properties: &ml.CodeVersionProperties{CodeURI: to.Ptr(*reference.BlobURI + "/src"), IsAnonymous: to.Ptr(true)},
+		Properties: &ml.CodeVersionProperties{CodeURI: new(*reference.BlobURI + "/src"), IsAnonymous: new(true)},
 	}, nil)
 	return *must(t, code, err).ID
 }
@@ -217,8 +216,8 @@ func (c client) registerModel(t *testing.T, name, version, text string) string {
 	put(t, must(t, blobs, err), "LocalUpload/"+name+version+"/model/model.txt", text)
 	model, err := c.NewModelVersionsClient().CreateOrUpdate(t.Context(), c.group, c.workspace, name, version, ml.ModelVersion{
 		Properties: &ml.ModelVersionProperties{
-			ModelType: to.Ptr("custom_model"),
-			ModelURI:  to.Ptr("azureml://subscriptions/" + c.made.SubscriptionID + "/resourcegroups/" + c.group + "/workspaces/" + c.workspace + "/datastores/workspaceblobstore/paths/LocalUpload/" + name + version + "/model"),
+			ModelType: new("custom_model"),
+			ModelURI:  new("azureml://subscriptions/" + c.made.SubscriptionID + "/resourcegroups/" + c.group + "/workspaces/" + c.workspace + "/datastores/workspaceblobstore/paths/LocalUpload/" + name + version + "/model"),
 		},
 	}, nil)
 	return *must(t, model, err).ID
@@ -226,18 +225,18 @@ func (c client) registerModel(t *testing.T, name, version, text string) string {
 
 func (c client) putDeployment(t *testing.T, endpoint, name, model, code string) error {
 	t.Helper()
-	quick := &ml.ProbeSettings{InitialDelay: to.Ptr("PT0S"), Period: to.Ptr("PT1S"), FailureThreshold: to.Ptr[int32](20)}
+	quick := &ml.ProbeSettings{InitialDelay: new("PT0S"), Period: new("PT1S"), FailureThreshold: new(int32(20))}
 	properties := &ml.ManagedOnlineDeployment{
-		EndpointComputeType: to.Ptr(ml.EndpointComputeTypeManaged), InstanceType: to.Ptr("Standard_DS3_v2"),
-		CodeConfiguration: &ml.CodeConfiguration{CodeID: &code, ScoringScript: to.Ptr("score.py")},
-		ScaleSettings:     &ml.DefaultScaleSettings{ScaleType: to.Ptr(ml.ScaleTypeDefault)},
+		EndpointComputeType: new(ml.EndpointComputeTypeManaged), InstanceType: new("Standard_DS3_v2"),
+		CodeConfiguration: &ml.CodeConfiguration{CodeID: &code, ScoringScript: new("score.py")},
+		ScaleSettings:     &ml.DefaultScaleSettings{ScaleType: new(ml.ScaleTypeDefault)},
 		LivenessProbe:     quick, ReadinessProbe: quick,
 	}
 	if model != "" {
 		properties.Model = &model
 	}
 	poller, err := c.NewOnlineDeploymentsClient().BeginCreateOrUpdate(t.Context(), c.group, c.workspace, endpoint, name, ml.OnlineDeployment{
-		Location: to.Ptr("local"), SKU: &ml.SKU{Name: to.Ptr("Default"), Capacity: to.Ptr[int32](1)}, Properties: properties,
+		Location: new("local"), SKU: &ml.SKU{Name: new("Default"), Capacity: new(int32(1))}, Properties: properties,
 	}, nil)
 	_, err = wait(t, poller, err)
 	return err

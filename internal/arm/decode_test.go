@@ -195,30 +195,40 @@ func TestParseRef(t *testing.T) {
 }
 
 func TestActions(t *testing.T) {
-	if which, value, err := arm.DecodeRegenerate([]byte(`{"keyType":"secondary","keyValue":"SK"}`)); which != "Secondary" || value != "SK" || err != nil {
-		t.Error(which, value, err)
+	type result struct {
+		text  string
+		n     int
+		yes   bool
+		value string
 	}
-	for _, body := range []string{``, `{}`, `{"keyType":"Third"}`, `{"keyType":1}`} {
-		if _, _, err := arm.DecodeRegenerate([]byte(body)); online.CodeOf(err) != online.Invalid {
-			t.Errorf("%s: %v, want Invalid", body, err)
-		}
+	regenerate := func(b []byte) (r result, err error) { r.text, r.value, err = arm.DecodeRegenerate(b); return r, err }
+	logs := func(b []byte) (r result, err error) { r.text, r.n, err = arm.DecodeGetLogs(b); return r, err }
+	secrets := func(b []byte) (r result, err error) { r.yes, r.n, err = arm.DecodeListSecrets(b); return r, err }
+	tests := map[string]struct {
+		read func([]byte) (result, error)
+		body string
+		want result
+		bad  bool
+	}{
+		"regenerate":         {read: regenerate, body: `{"keyType":"secondary","keyValue":"SK"}`, want: result{text: "Secondary", value: "SK"}},
+		"regenerate none":    {read: regenerate, body: `{}`, bad: true},
+		"regenerate nothing": {read: regenerate, body: ``, bad: true},
+		"regenerate third":   {read: regenerate, body: `{"keyType":"Third"}`, bad: true},
+		"regenerate number":  {read: regenerate, body: `{"keyType":1}`, bad: true},
+		"logs":               {read: logs, body: `{"tail":50,"containerType":"storageinitializer"}`, want: result{text: "StorageInitializer", n: 50}},
+		"logs, no body":      {read: logs, want: result{text: "InferenceServer", n: 5000}},
+		"logs, no lines":     {read: logs, body: `{"tail":0}`, bad: true},
+		"logs of another":    {read: logs, body: `{"containerType":"Sidecar"}`, bad: true},
+		"secrets":            {read: secrets, body: `{"expirableSecret":true}`, want: result{yes: true, n: 1}},
+		"secrets, no body":   {read: secrets},
+		"secrets for ever":   {read: secrets, body: `{"expireAfterHours":9999}`, bad: true},
 	}
-	if container, tail, err := arm.DecodeGetLogs([]byte(`{"tail":50,"containerType":"storageinitializer"}`)); container != "StorageInitializer" || tail != 50 || err != nil {
-		t.Error(container, tail, err)
-	}
-	if container, tail, err := arm.DecodeGetLogs(nil); container != "InferenceServer" || tail != 5000 || err != nil {
-		t.Error(container, tail, err)
-	}
-	if _, _, err := arm.DecodeGetLogs([]byte(`{"tail":0}`)); online.CodeOf(err) != online.Invalid {
-		t.Error(err)
-	}
-	if expirable, hours, err := arm.DecodeListSecrets([]byte(`{"expirableSecret":true}`)); !expirable || hours != 1 || err != nil {
-		t.Error(expirable, hours, err)
-	}
-	if expirable, _, err := arm.DecodeListSecrets(nil); expirable || err != nil {
-		t.Error(expirable, err)
-	}
-	if _, _, err := arm.DecodeListSecrets([]byte(`{"expireAfterHours":9999}`)); online.CodeOf(err) != online.Invalid {
-		t.Error(err)
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := tt.read([]byte(tt.body))
+			if tt.bad && online.CodeOf(err) != online.Invalid || !tt.bad && (err != nil || got != tt.want) {
+				t.Errorf("got %+v, %v; want %+v", got, err, tt.want)
+			}
+		})
 	}
 }
