@@ -343,6 +343,11 @@ class LifeTest(WorkerTest):
         client.ask("POST", "/score", body=b"scored")
         self.assertEqual([self.process.stdout.readline() for _ in range(3)], ["imported\n", "started\n", "scored\n"])
 
+    def test_what_the_script_logs_is_on_stderr(self):
+        self.serve("import logging\ndef init(): logging.info('model loaded')\ndef run(raw_data): pass\n")
+        self.process.terminate()
+        self.assertIn("model loaded", self.ended(0)[1])
+
     def test_stale_socket_is_replaced(self):
         stale = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         stale.bind(self.socket)

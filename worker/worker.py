@@ -28,6 +28,7 @@ import importlib.machinery
 import importlib.util
 import inspect
 import json
+import logging
 import os
 import selectors
 import signal
@@ -478,6 +479,7 @@ def main():
     root = os.environ.get("AML_APP_ROOT", ".")
     install_shims()
     try:
+        logging.basicConfig(level=os.environ.get("AZUREML_LOG_LEVEL", "INFO").upper())  # what scripts log is seen
         script = Script(os.path.abspath(root), os.environ.get("AZUREML_ENTRY_SCRIPT", "score.py"))
     except BaseException:  # whatever stopped it, sys.exit() included
         traceback.print_exc()

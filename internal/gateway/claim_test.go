@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
@@ -131,6 +133,40 @@ func TestNothingIsSentTwice(t *testing.T) {
 	}
 }
 
+// The same where the worker dies before it has the whole request.
+func TestHalfARequestIsNotSentAgain(t *testing.T) {
+	sibling := startWorker(t, func(asked) (int, string) { return http.StatusOK, "ok" })
+	dies := newWorker(t, echo(""))
+	l, err := net.Listen("unix", dies.address.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var group sync.WaitGroup
+	defer group.Wait()
+	group.Go(func() {
+		c, err := l.Accept()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		c.Write(testFrame(1, 0, "1\ndies"))
+		io.ReadFull(c, make([]byte, 1000))
+		c.Close()
+		l.Close()
+	})
+	d := deployment("blue", 1, sibling, dies)
+	g := serve(t, Options{}, endpoint(1, d))
+	large := strings.Repeat("x", 4<<20)
+	statuses := map[int]int{}
+	for range 2 { // one to each
+		statuses[post(g, large).Code]++
+	}
+	if statuses[http.StatusOK] != 1 || statuses[http.StatusFailedDependency] != 1 || len(sibling.bodies()) != 1 {
+		t.Errorf("statuses %v, the sibling got %d requests", statuses, len(sibling.bodies()))
+	}
+}
+
 func TestPendingLimit(t *testing.T) {
 	h := hold()
 	const concurrency = 3
@@ -246,6 +282,22 @@ func TestTimeoutHoldsTheWorker(t *testing.T) {
 	if got := worker.bodies(); !slices.Equal(got, []string{"slow", "next"}) {
 		t.Errorf("the worker got %q", got)
 	}
+}
+
+// An answer that stops in the middle is a 408 too, and its connection is of no more use.
+func TestAnswerThatStalls(t *testing.T) {
+	var requests atomic.Int64
+	worker := startWorker(t, func(asked) (int, string) {
+		if requests.Add(1) == 1 {
+			return stalls, ""
+		}
+		return http.StatusOK, "ok"
+	})
+	d := deployment("blue", 1, worker)
+	d.Timeout = 100 * time.Millisecond
+	g := serve(t, Options{}, endpoint(1, d))
+	want(t, post(g, "x"), http.StatusRequestTimeout, scoring.TimedOut)
+	want(t, post(g, "x"), http.StatusOK, "ok")
 }
 
 func TestStuckWorkerIsReplaced(t *testing.T) {

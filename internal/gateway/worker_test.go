@@ -19,11 +19,13 @@ type asked struct {
 	body []byte
 }
 
+const stalls = -1
+
 // fakeWorker speaks the worker's end of the protocol; see package frame.
 type fakeWorker struct {
 	t       *testing.T
 	address Address
-	answer  func(asked) (status int, body string) // status 0: the connection is closed instead
+	answer  func(asked) (status int, body string) // status 0: the connection is closed instead; stalls: only the head is sent
 
 	mu       sync.Mutex
 	listener net.Listener
@@ -129,6 +131,10 @@ func (w *fakeWorker) serve(c net.Conn, process string) {
 		status, body := w.answer(q)
 		if status == 0 {
 			return
+		}
+		if status == stalls {
+			c.Write(testFrame(2, id, "200"))
+			continue
 		}
 		reply := testFrame(2, id, fmt.Sprintf("%d\nContent-Type:application/json\nX-Ms-Run-Fn-Exec-Ms:1.500", status))
 		reply = append(reply, testFrame(3, id, body)...)
