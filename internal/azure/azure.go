@@ -1,20 +1,26 @@
 // Package azure is the typed client of the pipeline: Azure Machine Learning's management and
 // scoring planes through Microsoft's own SDK, in the nouns of package online. It speaks to Azure
 // and to hotswap serve alike; the credential names which.
+//
+// Reads are tried again when they fail in passing. A write of an endpoint or a deployment is sent
+// once: when its reply is lost, the caller reads the resource and compares.
 package azure
 
 import (
 	"context"
-	"net/http"
+	"sync"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/machinelearning/armmachinelearning/v4"
 
 	"hotswap/internal/online"
 )
 
-// RequestTimeout bounds one attempt of one request. A caller that writes under a lock checks that
-// the lock outlives it.
+// RequestTimeout bounds one attempt of one request, and the whole of a write until its first
+// answer. A caller that writes under a lock checks that the lock outlives it.
 const RequestTimeout = 60 * time.Second
 
 // Workspace names an Azure ML workspace.
@@ -32,75 +38,68 @@ type Options struct {
 // Source tells what is used and where it comes from. A secret is never one.
 type Source struct{ What, Value, From string }
 
-// Deployment is a deployment as read back, with its fingerprint.
-type Deployment struct {
-	online.Deployment
-	Fingerprint string
+// Client speaks to one workspace. It may be used by several goroutines.
+type Client struct {
+	workspace Workspace
+	sources   []Source
+	progress  func(format string, args ...any)
+	http      *httpClient
+	cred      azcore.TokenCredential
+	options   policy.ClientOptions
+	factory   *armmachinelearning.ClientFactory
+
+	mu       sync.Mutex
+	location string // of the workspace; "" until it was asked for
 }
 
-// Request is one request to score.
-type Request struct {
-	Endpoint   online.Endpoint
-	Deployment string // sent in the header that picks it; "" leaves it to the traffic
-	Header     http.Header
-	Body       []byte
+// Dial finds the credential and the workspace. It sends nothing yet.
+func Dial(_ context.Context, o Options) (*Client, error) {
+	c := &Client{progress: o.Progress}
+	if c.progress == nil {
+		c.progress = func(string, ...any) {}
+	}
+	var err error
+	if c.http, err = newHTTPClient(o.Getenv); err != nil {
+		return nil, err
+	}
+	login, err := findLogin(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.useWorkspace(o, login); err != nil {
+		return nil, err
+	}
+	c.options = policy.ClientOptions{
+		Cloud: login.cloud.Configuration, Transport: c.http,
+		Retry: policy.RetryOptions{TryTimeout: RequestTimeout},
+	}
+	if c.cred, err = login.credential(c.options); err != nil {
+		return nil, online.Errorf(online.Invalid, "use %s from %s: %w", login.who, login.from, err)
+	}
+	c.factory, err = armmachinelearning.NewClientFactory(c.workspace.Subscription, c.cred,
+		&arm.ClientOptions{ClientOptions: c.options, DisableRPRegistration: true})
+	if err != nil {
+		return nil, online.Errorf(online.Invalid, "set up the client of %s: %w", login.cloud.arm(), err)
+	}
+	return c, nil
 }
 
-// Answer is what came back, whatever its status.
-type Answer struct {
-	Status     int
-	Deployment string // that answered, by the answer's header
-	Header     http.Header
-	Body       []byte
-	Duration   time.Duration
-}
+// Workspace is the workspace that the client speaks to.
+func (c *Client) Workspace() Workspace { return c.workspace }
 
-// Client speaks to one workspace.
-type Client struct{ sources []Source }
+// Sources tells what is used and where it comes from.
+func (c *Client) Sources() []Source { return c.sources }
 
-var errNotYet = online.Errorf(online.Internal, "not yet")
-
-func Dial(ctx context.Context, o Options) (*Client, error) { return nil, errNotYet }
-func (c *Client) Sources() []Source                        { return c.sources }
-func (c *Client) Workspace() Workspace                     { return Workspace{} }
-func (c *Client) Endpoint(ctx context.Context, name string) (online.Endpoint, error) {
-	return online.Endpoint{}, errNotYet
+// workspaceLocation is where the workspace is, which a new resource must name.
+func (c *Client) workspaceLocation(ctx context.Context) (string, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.location == "" {
+		resp, err := c.factory.NewWorkspacesClient().Get(ctx, c.workspace.ResourceGroup, c.workspace.Name, nil)
+		if err != nil {
+			return "", failed(err, "read workspace %q", c.workspace.Name)
+		}
+		c.location = value(resp.Location)
+	}
+	return c.location, nil
 }
-func (c *Client) Endpoints(ctx context.Context) ([]online.Endpoint, error) { return nil, errNotYet }
-func (c *Client) PutEndpoint(ctx context.Context, e online.Endpoint) (online.Endpoint, error) {
-	return e, errNotYet
-}
-func (c *Client) DeleteEndpoint(ctx context.Context, name string) error { return errNotYet }
-func (c *Client) Deployment(ctx context.Context, endpoint, name string) (Deployment, error) {
-	return Deployment{}, errNotYet
-}
-func (c *Client) Deployments(ctx context.Context, endpoint string) ([]Deployment, error) {
-	return nil, errNotYet
-}
-func (c *Client) PutDeployment(ctx context.Context, d online.Deployment) (Deployment, error) {
-	return Deployment{}, errNotYet
-}
-func (c *Client) DeleteDeployment(ctx context.Context, endpoint, name string) error { return errNotYet }
-func (c *Client) Logs(ctx context.Context, endpoint, name, container string, tail int) (string, error) {
-	return "", errNotYet
-}
-func (c *Client) Score(ctx context.Context, r Request) (Answer, error) { return Answer{}, errNotYet }
-func (c *Client) Models(ctx context.Context, name string) ([]online.Model, error) {
-	return nil, errNotYet
-}
-func (c *Client) Model(ctx context.Context, name, version string) (online.Model, error) {
-	return online.Model{}, errNotYet
-}
-func (c *Client) LatestModel(ctx context.Context, name string) (online.Model, error) {
-	return online.Model{}, errNotYet
-}
-func (c *Client) RegisterModel(ctx context.Context, m online.Model, path string) (online.Model, error) {
-	return m, errNotYet
-}
-func (c *Client) UploadCode(ctx context.Context, dir string) (online.Ref, error) {
-	return online.Ref{}, errNotYet
-}
-func (c *Client) PutEnvironment(ctx context.Context, e online.Environment) (online.Ref, error) {
-	return online.Ref{}, errNotYet
-}
-func (c *Client) Container(ctx context.Context) (*container.Client, error) { return nil, errNotYet }

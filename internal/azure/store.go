@@ -1,0 +1,88 @@
+package azure
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/machinelearning/armmachinelearning/v4"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
+
+	"hotswap/internal/online"
+)
+
+// datastore is the workspace's default datastore.
+type datastore struct {
+	name, url string // the url is the container's
+	client    *container.Client
+}
+
+// Container opens the container of the workspace's default datastore.
+func (c *Client) Container(ctx context.Context) (*container.Client, error) {
+	store, err := c.defaultStore(ctx)
+	return store.client, err
+}
+
+func (c *Client) defaultStore(ctx context.Context) (datastore, error) {
+	name, blob, err := c.findStore(ctx)
+	if err != nil {
+		return datastore{}, err
+	}
+	protocol := value(blob.Protocol)
+	if protocol == "" {
+		protocol = "https"
+	}
+	d := datastore{name: name, url: fmt.Sprintf("%s://%s.blob.%s/%s", protocol, value(blob.AccountName), value(blob.Endpoint), value(blob.ContainerName))}
+	if d.client, err = c.openContainer(ctx, d, blob); err != nil {
+		return datastore{}, failed(err, "open datastore %q", name)
+	}
+	return d, nil
+}
+
+func (c *Client) findStore(ctx context.Context) (string, *armmachinelearning.AzureBlobDatastore, error) {
+	pager := c.factory.NewDatastoresClient().NewListPager(c.workspace.ResourceGroup, c.workspace.Name,
+		&armmachinelearning.DatastoresClientListOptions{IsDefault: new(true)})
+	for pager.More() {
+		page, err := pager.NextPage(ctx)
+		if err != nil {
+			return "", nil, failed(err, "find the workspace's default datastore")
+		}
+		for _, item := range page.Value {
+			if blob, ok := item.Properties.(*armmachinelearning.AzureBlobDatastore); ok && value(blob.IsDefault) {
+				return value(item.Name), blob, nil
+			}
+		}
+	}
+	return "", nil, online.Errorf(online.NotFound, "workspace %q has no default datastore in Azure Blob Storage", c.workspace.Name)
+}
+
+// openContainer opens a datastore's container with what the datastore goes by: the account's key,
+// a signature, or, where it has neither, the principal's own identity.
+func (c *Client) openContainer(ctx context.Context, d datastore, blob *armmachinelearning.AzureBlobDatastore) (*container.Client, error) {
+	options := &container.ClientOptions{ClientOptions: c.options}
+	switch blob.Credentials.(type) {
+	case *armmachinelearning.AccountKeyDatastoreCredentials, *armmachinelearning.SasDatastoreCredentials:
+	default:
+		return container.NewClient(d.url, c.cred, options)
+	}
+	resp, err := c.factory.NewDatastoresClient().ListSecrets(ctx, c.workspace.ResourceGroup, c.workspace.Name, d.name, nil)
+	if err != nil {
+		return nil, err
+	}
+	switch secrets := resp.DatastoreSecretsClassification.(type) {
+	case *armmachinelearning.AccountKeyDatastoreSecrets:
+		key, err := container.NewSharedKeyCredential(value(blob.AccountName), value(secrets.Key))
+		if err != nil {
+			return nil, online.Errorf(online.Internal, "open datastore %q: its account key can't be read", d.name)
+		}
+		return container.NewClientWithSharedKeyCredential(d.url, key, options)
+	case *armmachinelearning.SasDatastoreSecrets:
+		return container.NewClientWithNoCredential(d.url+"?"+value(secrets.SasToken), options)
+	}
+	return nil, online.Errorf(online.Internal, "open datastore %q: it goes by secrets of a kind that is not known", d.name)
+}
+
+// patient lets a file that is large take longer than a request usually may.
+func patient(ctx context.Context) context.Context {
+	return policy.WithRetryOptions(ctx, policy.RetryOptions{TryTimeout: 10 * RequestTimeout})
+}
