@@ -34,6 +34,9 @@ func ErrorText(body []byte) (text string, is bool) {
 	case nil:
 		return "the answer is null", true
 	case string:
+		if strings.TrimSpace(v) == "" {
+			return "the answer is an empty string", true
+		}
 		return short(v), true
 	case map[string]any:
 		if text := errorOf(v); text != "" {
