@@ -168,9 +168,14 @@ func must[T any](t *testing.T, got T, err error) T {
 
 func (c client) putEndpoint(t *testing.T, name string, traffic map[string]*int32) ml.OnlineEndpoint {
 	t.Helper()
+	return c.putProperties(t, name, ml.OnlineEndpointProperties{AuthMode: new(ml.EndpointAuthModeKey), Traffic: traffic})
+}
+
+func (c client) putProperties(t *testing.T, name string, properties ml.OnlineEndpointProperties) ml.OnlineEndpoint {
+	t.Helper()
 	poller, err := c.NewOnlineEndpointsClient().BeginCreateOrUpdate(t.Context(), c.group, c.workspace, name, ml.OnlineEndpoint{
 		Location: new("local"), Identity: &ml.ManagedServiceIdentity{Type: new(ml.ManagedServiceIdentityTypeSystemAssigned)},
-		Properties: &ml.OnlineEndpointProperties{AuthMode: new(ml.EndpointAuthModeKey), Traffic: traffic},
+		Properties: &properties,
 	}, nil)
 	made, err := wait(t, poller, err)
 	return must(t, made.OnlineEndpoint, err)

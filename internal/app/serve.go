@@ -21,6 +21,9 @@ const (
 	maxHeader     = 64 << 10
 )
 
+// reserve is the time that a Stop with a deadline keeps for the workers and the state file.
+const reserve = 15 * time.Second
+
 // serving is a server with the listener that it serves.
 type serving struct {
 	*http.Server
@@ -82,11 +85,11 @@ func (a *App) server(h http.Handler) *http.Server {
 }
 
 // shutDown accepts no more, tells clients to go elsewhere and waits for the requests under way.
-// It leaves a third of the time to the parts that are stopped after it; then it cuts off the rest.
+// It leaves some of the time to the parts that are stopped after it; then it cuts off the rest.
 func (a *App) shutDown(ctx context.Context) error {
 	if deadline, bounded := ctx.Deadline(); bounded {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)*2/3)
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(reserve, time.Until(deadline)/3)))
 		defer cancel()
 	}
 	var group sync.WaitGroup
