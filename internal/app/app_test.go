@@ -178,3 +178,16 @@ func TestHostname(t *testing.T) {
 		t.Errorf("model %s", id)
 	}
 }
+
+func TestClientsGetHTTP2(t *testing.T) {
+	t.Parallel()
+	server, _ := start(t, options(stateDir(t)))
+	response, err := server.http.Get(server.URL() + "/metadata/endpoints?api-version=2022-09-01")
+	if err != nil {
+		t.Fatal(err)
+	}
+	response.Body.Close()
+	if response.StatusCode != 200 || response.ProtoMajor != 2 {
+		t.Errorf("got %s by %s, want 200 by HTTP/2.0", response.Status, response.Proto)
+	}
+}
