@@ -64,11 +64,18 @@ func TestRegisterModel(t *testing.T) {
 	if err != nil || again.Ref.Version != "2" || string(f.blobs[want[1]]) != "not written again" {
 		t.Errorf("registered again as %+v, %v; want version 2 without an upload", again.Ref, err)
 	}
+}
+
+func TestRegisterOwnModel(t *testing.T) {
+	f, o := newFakeAzure(t)
+	f.accountKey()
+	c := connect(t, o)
+	dir := lay(t, "model", map[string]string{"model.json": "{}"})
 	own, err := c.RegisterModel(t.Context(), online.Model{}, filepath.Join(dir, "model.json"))
 	if err != nil || !own.Anonymous || own.Ref.Version != "1" || own.Ref.Name == "" || !strings.HasSuffix(own.URI, own.Ref.Name+"/model.json") {
 		t.Errorf("registered a deployment's own model as %+v, %v", own, err)
 	}
-	_, err = c.RegisterModel(t.Context(), m, filepath.Join(dir, "nothing"))
+	_, err = c.RegisterModel(t.Context(), online.Model{}, filepath.Join(dir, "nothing"))
 	wantCode(t, "register what is not there", err, online.Invalid, "nothing")
 }
 

@@ -86,7 +86,7 @@ func (c *Client) PutDeployment(ctx context.Context, d online.Deployment) (Deploy
 func (c *Client) WaitDeployment(ctx context.Context, endpoint, name string) (Deployment, error) {
 	o := operation{doing: "wait for deployment " + quote(name) + " of endpoint " + quote(endpoint)}
 	w := &reading{c: c, endpoint: endpoint, name: name}
-	if _, err := w.Poll(ctx); err != nil {
+	if err := w.read(ctx); err != nil {
 		return Deployment{}, err
 	}
 	o.state = string(w.last.State)
@@ -103,9 +103,11 @@ type reading struct {
 
 func (r *reading) Done() bool { return !r.last.State.Busy() }
 
-func (r *reading) Poll(ctx context.Context) (_ *http.Response, err error) {
+func (r *reading) Poll(ctx context.Context) (*http.Response, error) { return nil, r.read(ctx) }
+
+func (r *reading) read(ctx context.Context) (err error) {
 	r.last, err = r.c.Deployment(ctx, r.endpoint, r.name)
-	return nil, err
+	return err
 }
 
 // DeleteDeployment deletes a deployment and waits. One that is not there is no error.

@@ -67,7 +67,7 @@ func (f *folder) walk() error {
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	ignored, err := readIgnore(root)
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func (f folder) contentHash() (string, error) {
 			return "", err
 		}
 		_, err = io.Copy(h, r)
-		r.Close()
+		_ = r.Close()
 		if err != nil {
 			return "", err
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"maps"
 	"net/http"
 	"time"
 
@@ -42,7 +43,7 @@ type Answer struct {
 // Score sends one scoring request, once: scoring may have effects, so it is never sent again. Any
 // status is an answer; an error means that there was none.
 func (c *Client) Score(ctx context.Context, r Request) (Answer, error) {
-	key, err := c.scoringKey(ctx, r.Endpoint)
+	key, err := c.ScoringKey(ctx, r.Endpoint)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -52,11 +53,8 @@ func (c *Client) Score(ctx context.Context, r Request) (Answer, error) {
 	if err != nil {
 		return Answer{}, online.Errorf(online.Internal, "score endpoint %q: its scoring URI %q: %w", r.Endpoint.Name, r.Endpoint.ScoringURI, err)
 	}
-	req.GetBody = nil // so that net/http can't send it again either
 	req.Header.Set("Content-Type", "application/json")
-	for name, values := range r.Header {
-		req.Header[name] = values
-	}
+	maps.Copy(req.Header, r.Header)
 	req.Header.Set("Authorization", "Bearer "+key)
 	if r.Deployment != "" {
 		req.Header.Set(deploymentHeader, r.Deployment)
@@ -81,8 +79,8 @@ func (c *Client) send(req *http.Request, endpoint string) (Answer, error) {
 	return Answer{resp.StatusCode, resp.Header.Get(deploymentHeader), resp.Header, body, time.Since(start)}, nil
 }
 
-// scoringKey returns what a request to e must carry.
-func (c *Client) scoringKey(ctx context.Context, e online.Endpoint) (string, error) {
+// ScoringKey returns what a request to e must carry.
+func (c *Client) ScoringKey(ctx context.Context, e online.Endpoint) (string, error) {
 	client := c.factory.NewOnlineEndpointsClient()
 	switch e.AuthMode {
 	case online.AADTokenAuth:

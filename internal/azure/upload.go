@@ -135,7 +135,7 @@ func put(ctx context.Context, store *container.Client, up folder, name, below st
 	if err != nil {
 		return online.Errorf(online.Invalid, "upload %s: %w", name, err)
 	}
-	defer r.Close()
+	defer func() { _ = r.Close() }()
 	anything := azcore.ETagAny
 	_, err = store.NewBlockBlobClient(below+name).UploadFile(patient(ctx), r, &blockblob.UploadFileOptions{
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: &anything}},

@@ -83,7 +83,7 @@ func (c *Client) wait(ctx context.Context, o operation, p poller, last *http.Res
 			return online.Errorf(online.Unavailable, "%s: stopped waiting, it may still go on: %w", o.doing, err)
 		}
 		var err error
-		if last, err = p.Poll(ctx); err != nil {
+		if last, err = p.Poll(ctx); err != nil { //nolint:bodyclose // because the SDK has read and closed it
 			return failed(err, "%s: look whether it is done", o.doing)
 		}
 		if !p.Done() && time.Since(reported) >= reportEvery {

@@ -73,6 +73,13 @@ func TestLock(t *testing.T) {
 				t.Errorf("the error %q does not name %q", err, word)
 			}
 		}
+	})
+}
+
+func TestFenceGrows(t *testing.T) {
+	every(t, func(t *testing.T, c *container.Client) {
+		ctx, j := t.Context(), journal.New(c, "taxi")
+		first := acquire(t, j, claim("r1"))
 		if err := first.Renew(ctx); err != nil {
 			t.Error(err)
 		}

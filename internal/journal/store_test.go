@@ -43,11 +43,11 @@ func (s *fakeStore) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.fault != nil {
 		fault = s.fault(r)
 	}
-	switch {
-	case fault == "deny":
+	switch fault {
+	case "deny":
 		refuse(w, http.StatusForbidden, "AuthorizationPermissionMismatch")
 		return
-	case fault == "lose":
+	case "lose":
 		s.answer(httptest.NewRecorder(), r)
 		conn, _, _ := w.(http.Hijacker).Hijack()
 		conn.Close()

@@ -113,7 +113,7 @@ func (m *mapping) script(dir string) {
 		m.fail(n.at, "scoring_script: %v", err)
 		return
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	if info, err := root.Stat(n.text); err != nil || !info.Mode().IsRegular() {
 		m.fail(n.at, "scoring_script: no file %s in the code folder", n.text)
 	}

@@ -161,20 +161,6 @@ auth_mode: aml_token
 identity: {type: user_assigned, user_assigned_identities: [{resource_id: /subscriptions/s/x}]}
 traffic: {Blue: 90, green: 10}
 mirror_traffic: {purple: 5}
-base: &b {a: x, b: y}
-tags:
-  <<: *b
-  b: mine
-`))
-	if err == nil || !strings.Contains(err.Error(), `unknown key "base"`) {
-		t.Fatalf("error %v, want one about the key base", err)
-	}
-	got, err = spec.ReadEndpoint(write(t, `
-name: Taxi-Fare
-auth_mode: aml_token
-identity: {type: user_assigned, user_assigned_identities: [{resource_id: /subscriptions/s/x}]}
-traffic: {Blue: 90, green: 10}
-mirror_traffic: {purple: 5}
 properties: &b {a: x, b: y}
 tags:
   <<: *b
