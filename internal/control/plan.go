@@ -71,9 +71,7 @@ func change(d store.Deployment, all []instance, now time.Time) intent {
 	}
 	in := sustain(d, all, now)
 	if i := slices.IndexFunc(target, func(i instance) bool { return i.state == workers.Failed }); i >= 0 {
-		in.outcome, in.culprit = failed, target[i]
-		in.starts = nil
-		return in
+		return intent{version: in.version, serve: in.serve, outcome: failed, culprit: target[i]}
 	}
 	if d.Served != nil && d.Served.Launch == d.Desired.Launch {
 		in.starts = nil // they are of the target too, and counted there

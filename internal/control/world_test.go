@@ -21,7 +21,7 @@ import (
 // world is what surrounds a Control: a real state file, and a launcher and a gateway that run
 // nothing but write down what they are asked, and complain when it comes in the wrong order.
 type world struct {
-	t     testing.TB
+	t     tester
 	dir   string
 	keys  *identity.Keyring
 	store *store.Store
@@ -35,6 +35,7 @@ type world struct {
 	routes   map[string]gateway.Endpoint // of this server
 	undone   map[string]bool             // instances and deployments that were routed and are not drained
 	swapFail error
+	poll     time.Duration
 	draining chan struct{} // where it is set, drains wait until it is closed
 	launched int
 }
@@ -54,15 +55,30 @@ const (
 	warns = "warns"
 )
 
-func newWorld(t testing.TB, options ...func(*Options)) *world {
+func newWorld(t *testing.T, options ...func(*Options)) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), running: map[string]*fakeInstance{}}
+	w := makeWorld(t, t.TempDir(), options...)
+	t.Cleanup(w.crash)
+	return w
+}
+
+// tester is a *testing.T or a *rapid.T.
+type tester interface {
+	Helper()
+	Error(...any)
+	Errorf(string, ...any)
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
+func makeWorld(t tester, dir string, options ...func(*Options)) *world {
+	t.Helper()
+	w := &world{t: t, dir: dir, running: map[string]*fakeInstance{}, poll: 2 * time.Millisecond}
 	var err error
 	if w.keys, err = identity.LoadKeyring(w.dir); err != nil {
 		t.Fatal(err)
 	}
 	w.start(options...)
-	t.Cleanup(func() { w.crash() })
 	return w
 }
 
@@ -427,12 +443,15 @@ func (w *world) succeeded(o online.Operation, err error) {
 	}
 }
 
-func (w *world) eventually(what string, is func() bool) {
+func (w *world) eventually(what string, is func() bool, why ...func() string) {
 	w.t.Helper()
-	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(10 * time.Second); !is(); time.Sleep(w.poll) {
 		if time.Now().After(end) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
+			for _, because := range why {
+				what += ": " + because()
+			}
 			w.t.Fatalf("waited too long until %s; journal %q", what, w.journal)
 		}
 	}
