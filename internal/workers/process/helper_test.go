@@ -202,6 +202,11 @@ def run(raw):
         return dict(os.environ)
     if raw == "pid":
         return os.getpid()
+    if raw == "child":
+        subprocess.Popen(["/bin/sleep", os.environ["CHILD"]])
+    if raw == "orphans":
+        for _ in range(5):
+            subprocess.run(["/bin/sh", "-c", "sleep 0.05 &"])
     if raw == "slow":
         time.sleep(0.5)
     if raw == "die":
@@ -270,6 +275,23 @@ func mentioning(t *testing.T, text string) (found []string) {
 		}
 	}
 	return found
+}
+
+// children counts the children of a process, also those that have ended and are not asked for.
+func children(t *testing.T, of int) (count int) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range stats {
+		stat, _ := os.ReadFile(path) // one that has gone has no parent
+		_, rest, _ := strings.Cut(string(stat), ") ")
+		if words := strings.Fields(rest); len(words) > 1 && words[1] == strconv.Itoa(of) {
+			count++
+		}
+	}
+	return count
 }
 
 // running reports whether a process is there and not merely waited for.

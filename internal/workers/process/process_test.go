@@ -227,6 +227,34 @@ func TestCrashedWorkerIsStartedAgain(t *testing.T) {
 	}
 }
 
+func TestCrashedWorkerTakesItsChildrenAlong(t *testing.T) {
+	s := newSite(t)
+	i := code(t, echo)
+	i.Variables = map[string]string{"CHILD": unique()}
+	n := s.ensure(i)
+	if _, err := s.ask(0, "child"); err != nil {
+		t.Fatal(err)
+	}
+	before := mentioning(t, "sleep\x00"+i.Variables["CHILD"])
+	s.ask(0, "die")
+	s.wait(n, state(workers.Unready))
+	if after := mentioning(t, "sleep\x00"+i.Variables["CHILD"]); len(before) != 1 || len(after) != 0 {
+		t.Errorf("the worker's child was %q, is %q", before, after)
+	}
+}
+
+func TestOrphansAreReaped(t *testing.T) {
+	s := newSite(t)
+	s.ensure(code(t, echo))
+	guard, _ := s.wait(0, guardStarted)
+	if _, err := s.ask(0, "orphans"); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the orphans came to the guard, ended and left it with its worker", func() bool {
+		return children(t, guard.PID) == 1
+	})
+}
+
 func TestSilentWorkerIsKilled(t *testing.T) {
 	s := newSite(t)
 	i := code(t, echo)
