@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"hotswap/internal/online"
 )
 
 // readOnly are the fields of a deployment that only the service writes.
@@ -34,6 +36,9 @@ func fingerprint(raw []byte) (string, error) {
 	}
 	for _, key := range readOnly {
 		delete(resource, key)
+	}
+	if tags, ok := resource["tags"].(map[string]any); ok {
+		delete(tags, online.TagFence) // says who wrote, not what
 	}
 	if properties, ok := resource["properties"].(map[string]any); ok {
 		delete(properties, "provisioningState")

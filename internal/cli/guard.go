@@ -11,14 +11,14 @@ import (
 var errGuard = errors.New("the guard ended with an error")
 
 // newGuard is what the server runs itself as, once for each instance.
-func newGuard(*session) *cobra.Command {
+func newGuard(s *session) *cobra.Command {
 	return &cobra.Command{
 		Use:    "guard",
 		Short:  "Keep one instance's processes, and end them with the server",
 		Hidden: true,
 		Args:   cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if process.Guard(c.Context()) != 0 {
+			if process.Guard(c.Context(), s.Stdin, s.Stdout) != 0 {
 				return errGuard
 			}
 			return nil

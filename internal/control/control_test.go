@@ -375,13 +375,15 @@ func TestTrafficMovesWhileADeploymentDrains(t *testing.T) {
 }
 
 func fenced(fence string) func(*online.Deployment) {
-	return func(d *online.Deployment) { d.Tags = map[string]string{FenceTag: fence, RolloutTag: "r" + fence} }
+	return func(d *online.Deployment) {
+		d.Tags = map[string]string{online.TagFence: fence, online.TagRollout: "r" + fence}
+	}
 }
 
 func TestFence(t *testing.T) {
 	w := taxi(t)
 	endpoint := func(fence string) error {
-		_, err := w.putEndpoint(online.Endpoint{Name: "taxi", Tags: map[string]string{FenceTag: fence}}, all)
+		_, err := w.putEndpoint(online.Endpoint{Name: "taxi", Tags: map[string]string{online.TagFence: fence}}, all)
 		return err
 	}
 	w.succeeded(w.put(deployment("green", "1", fenced("5"))))
@@ -395,6 +397,7 @@ func TestFence(t *testing.T) {
 		{"a higher one", endpoint("7"), ""},
 		{"none", w.endpoint(all), ""},
 		{"a lower one on a deployment", func() error { _, err := w.put(deployment("green", "1", fenced("6"))); return err }(), online.Stale},
+		{"a lower one that the deployment has", func() error { _, err := w.put(deployment("green", "2", fenced("5"))); return err }(), ""},
 	} {
 		if codeOf(step.err) != step.want {
 			t.Errorf("%s: %v, want code %q", step.name, step.err, step.want)
@@ -406,7 +409,7 @@ func TestFence(t *testing.T) {
 		t.Errorf("after a restart: %v, want stale", err)
 	}
 	w.succeeded(w.DeleteEndpoint(t.Context(), "taxi"))
-	if _, err := w.putEndpoint(online.Endpoint{Name: "taxi", Tags: map[string]string{FenceTag: "1"}}, nil); err != nil {
+	if _, err := w.putEndpoint(online.Endpoint{Name: "taxi", Tags: map[string]string{online.TagFence: "1"}}, nil); err != nil {
 		t.Errorf("after the endpoint was deleted: %v", err)
 	}
 }

@@ -50,11 +50,7 @@ func shownDeployment(d store.Deployment) online.Deployment {
 	shown := d.Desired.Deployment
 	shown.State = d.State
 	if d.Warning != "" {
-		shown.Properties = maps.Clone(shown.Properties)
-		if shown.Properties == nil {
-			shown.Properties = map[string]string{}
-		}
-		shown.Properties[warningProperty] = d.Warning
+		shown.Properties = with(shown.Properties, warningProperty, d.Warning)
 	}
 	return shown
 }
@@ -73,11 +69,14 @@ func (c *Control) PutDeployment(ctx context.Context, d online.Deployment) (kept 
 	o = newOperation(d.Endpoint, d.Name, false)
 	var row store.Deployment
 	err = c.begin(ctx, o, func(tx *store.Tx) error {
-		endpoint, err := admit(ctx, tx, d.Endpoint, d.Tags)
+		endpoint, err := admit(ctx, tx, d.Endpoint)
 		if err != nil {
 			return err
 		}
 		if row, created, err = slot(ctx, tx, d.Endpoint, d.Name); err != nil {
+			return err
+		}
+		if endpoint.Fence, err = nextFence(d.Tags, row.Desired.Tags, endpoint.Fence); err != nil {
 			return err
 		}
 		row = replaced(row, v, created, o.StartedAt)
@@ -136,8 +135,8 @@ func unmet(d online.Deployment, err error) error {
 	return online.Errorf(code, "deployment %q: %w", d.Name, err)
 }
 
-// admit returns the endpoint that a deployment is to change in, with the fence of the change.
-func admit(ctx context.Context, tx *store.Tx, name string, tags map[string]string) (store.Endpoint, error) {
+// admit returns the endpoint that a deployment is to change in.
+func admit(ctx context.Context, tx *store.Tx, name string) (store.Endpoint, error) {
 	row, err := tx.Endpoint(ctx, name)
 	switch {
 	case err != nil:
@@ -147,8 +146,7 @@ func admit(ctx context.Context, tx *store.Tx, name string, tags map[string]strin
 	case row.State.Busy():
 		return row, online.Errorf(online.Conflict, endpointBusy, name, row.State)
 	}
-	row.Fence, err = nextFence(tags, row.Fence)
-	return row, err
+	return row, nil
 }
 
 // slot returns the row of a deployment that may be changed, or a new one.
@@ -221,11 +219,14 @@ func (c *Control) PatchDeployment(ctx context.Context, endpoint, name string, p 
 	o = newOperation(endpoint, name, false)
 	var row store.Deployment
 	err = c.begin(ctx, o, func(tx *store.Tx) error {
-		e, err := admit(ctx, tx, endpoint, p.Tags)
+		e, err := admit(ctx, tx, endpoint)
 		if err != nil {
 			return err
 		}
 		if row, err = tx.Deployment(ctx, endpoint, name); err != nil {
+			return err
+		}
+		if e.Fence, err = nextFence(p.Tags, row.Desired.Tags, e.Fence); err != nil {
 			return err
 		}
 		if err := changeable(row); err != nil {

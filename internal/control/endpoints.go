@@ -56,9 +56,25 @@ func (c *Control) Endpoints(ctx context.Context) ([]online.Endpoint, error) {
 	return shown, err
 }
 
+// routesAtOnce is the value of online.RoutesAtOnce where PutEndpoint keeps that word.
+const routesAtOnce = "at-once"
+
 func (c *Control) shown(e store.Endpoint) online.Endpoint {
 	e.ScoringURI = c.ScoringURI(e.Name)
+	if c.pace.traffic == 0 {
+		e.Properties = with(e.Properties, online.RoutesAtOnce, routesAtOnce)
+	}
 	return e.Endpoint
+}
+
+// with returns properties with one more.
+func with(properties map[string]string, key, value string) map[string]string {
+	more := maps.Clone(properties)
+	if more == nil {
+		more = map[string]string{}
+	}
+	more[key] = value
+	return more
 }
 
 // PutEndpoint makes an endpoint, or puts e in the place of the one that is there: without traffic
@@ -100,7 +116,7 @@ func idle(row store.Endpoint, created bool) error {
 
 // replaceEndpoint writes the desired state e in the place of row's.
 func (c *Control) replaceEndpoint(ctx context.Context, tx *store.Tx, row store.Endpoint, e online.Endpoint, created bool) (err error) {
-	if row.Fence, err = nextFence(e.Tags, row.Fence); err != nil {
+	if row.Fence, err = nextFence(e.Tags, row.Tags, row.Fence); err != nil {
 		return err
 	}
 	if err := checkTraffic(ctx, tx, e); err != nil {
@@ -108,6 +124,8 @@ func (c *Control) replaceEndpoint(ctx context.Context, tx *store.Tx, row store.E
 	}
 	keys := e.Keys
 	e.Keys, e.ScoringURI = online.Keys{}, ""
+	e.Properties = maps.Clone(e.Properties)
+	delete(e.Properties, online.RoutesAtOnce) // a client sends back what it read
 	e.State, e.CreatedAt, e.CreatedBy = row.State, row.CreatedAt, row.CreatedBy
 	if !created {
 		e.State = online.Updating
@@ -180,8 +198,8 @@ func (c *Control) PatchEndpoint(ctx context.Context, name string, p Patch) (kept
 	o = newOperation(name, "", false)
 	o, err = c.changeEndpoint(ctx, o, func(row *store.Endpoint) (err error) {
 		if p.Tags != nil {
+			row.Fence, err = nextFence(p.Tags, row.Tags, row.Fence)
 			row.Tags = p.Tags
-			row.Fence, err = nextFence(p.Tags, row.Fence)
 		}
 		if p.Identity != nil {
 			row.Identity = *p.Identity

@@ -6,26 +6,21 @@ import (
 	"hotswap/internal/online"
 )
 
-// The tags by which a rollout says who it is. The fence is the number of its lock, which only
-// grows: a rollout that lost its lock and didn't notice has a lower one than its successor.
-const (
-	FenceTag   = "hotswap.fence"
-	RolloutTag = "hotswap.rollout"
-)
-
 // nextFence is the largest fence seen of an endpoint once a change with these tags is committed.
-// A change with a lower fence is online.Stale; one without a fence is not part of a rollout.
-func nextFence(tags map[string]string, seen uint64) (uint64, error) {
-	text, fenced := tags[FenceTag]
-	if !fenced {
+// A change with a lower fence is online.Stale: it is of a rollout that lost its lock and did not
+// notice. One without a fence, or with the fence that the resource has already, is not a rollout's
+// own: a person who changes one field sends back all that was read.
+func nextFence(tags, stored map[string]string, seen uint64) (uint64, error) {
+	text, fenced := tags[online.TagFence]
+	if !fenced || text == stored[online.TagFence] {
 		return seen, nil
 	}
 	fence, err := strconv.ParseUint(text, 10, 63) // 63: so SQLite holds it
 	if err != nil {
-		return 0, online.Errorf(online.Invalid, "tag %s is %q: want a number", FenceTag, text)
+		return 0, online.Errorf(online.Invalid, "tag %s is %q: want a number", online.TagFence, text)
 	}
 	if fence < seen {
-		return 0, online.Errorf(online.Stale, "the change is of rollout %q with fence %d, but one with fence %d came after it: its lock is lost, so stop", tags[RolloutTag], fence, seen)
+		return 0, online.Errorf(online.Stale, "the change is of rollout %q with fence %d, but one with fence %d came after it: its lock is lost, so stop", tags[online.TagRollout], fence, seen)
 	}
 	return fence, nil
 }

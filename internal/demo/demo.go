@@ -150,7 +150,7 @@ func (s *story) tell(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	key, err := s.client.Key(ctx, e)
+	key, err := s.client.ScoringKey(ctx, e)
 	if err != nil {
 		return err
 	}

@@ -162,7 +162,7 @@ func overlay(under, over map[string]string) map[string]string {
 
 // tags lays the rollout's marks over tags.
 func (t *turn) tags(tags map[string]string) map[string]string {
-	return overlay(tags, map[string]string{TagRollout: t.state.ID, TagFence: strconv.FormatInt(t.state.Fence, 10)})
+	return overlay(tags, map[string]string{online.TagRollout: t.state.ID, online.TagFence: strconv.FormatInt(t.state.Fence, 10)})
 }
 
 // candidate uploads what is local, puts the deployment and reads it back.
@@ -171,9 +171,6 @@ func (t *turn) candidate(ctx context.Context, req Request) error {
 	defer stop()
 	d, err := t.assemble(kept, req)
 	if err != nil {
-		return t.drop(ctx, err)
-	}
-	if err := t.awaitQuiet(kept); err != nil {
 		return t.drop(ctx, err)
 	}
 	if err := t.enter(kept, Deploying); err != nil {
@@ -259,32 +256,41 @@ func localModel(m spec.LocalModel) online.Model {
 	}
 }
 
-// put creates the deployment, or changes the idle one, and confirms it by reading it back. A
-// slot whose first create failed can only be deleted and made again.
+// put creates the deployment, or changes the idle one, and confirms it by reading it back.
 func (t *turn) put(ctx context.Context, d online.Deployment) (azure.Deployment, error) {
-	there, err := t.Cloud.Deployment(ctx, t.Endpoint, d.Name)
-	if err == nil && there.State == online.Failed {
-		t.Say("slot %s: the deployment there has failed; deleting it", d.Name)
-		if err := t.lease.outlives(ctx, 1); err != nil {
-			return there, err
-		}
-		if err := t.Cloud.DeleteDeployment(ctx, t.Endpoint, d.Name); err != nil {
-			return there, err
-		}
-	} else if err != nil && online.CodeOf(err) != online.NotFound {
-		return there, err
+	if err := t.clear(ctx, d.Name); err != nil {
+		return azure.Deployment{}, err
 	}
 	t.Say("slot %s: deploying %s", d.Name, d.Model)
 	if err := t.lease.outlives(ctx, 1); err != nil {
-		return there, err
+		return azure.Deployment{}, err
 	}
 	crashpoint.At("rollout.deployment.before")
-	_, err = t.Cloud.PutDeployment(ctx, d)
+	_, err := t.Cloud.PutDeployment(ctx, d)
 	crashpoint.At("rollout.deployment.after")
 	if err != nil {
-		return there, err
+		return azure.Deployment{}, err
 	}
 	return t.confirm(ctx, d)
+}
+
+// clear makes the slot fit to be written. A deployment whose first create failed can only be
+// deleted and made again; one that is there must have got its last request.
+func (t *turn) clear(ctx context.Context, slot string) error {
+	there, err := t.Cloud.Deployment(ctx, t.Endpoint, slot)
+	switch {
+	case online.CodeOf(err) == online.NotFound:
+		return nil
+	case err != nil:
+		return err
+	case there.State != online.Failed:
+		return t.awaitQuiet(ctx)
+	}
+	t.Say("slot %s: the deployment there has failed; deleting it", slot)
+	if err := t.lease.outlives(ctx, 1); err != nil {
+		return err
+	}
+	return t.Cloud.DeleteDeployment(ctx, t.Endpoint, slot)
 }
 
 // How long a read may lag behind a write that has succeeded, and how often it is repeated.
@@ -302,7 +308,7 @@ func (t *turn) confirm(ctx context.Context, want online.Deployment) (azure.Deplo
 		if online.CodeOf(err) == online.NotFound {
 			return false, nil
 		}
-		return err == nil && !d.State.Busy() && d.Tags[TagRollout] == want.Tags[TagRollout], err
+		return err == nil && !d.State.Busy() && d.Tags[online.TagRollout] == want.Tags[online.TagRollout], err
 	})
 	switch {
 	case err != nil:

@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"hotswap/internal/crashpoint"
 	"hotswap/internal/online"
@@ -17,7 +18,7 @@ func (t *turn) refuse(ctx context.Context, p Phase, err error) error {
 	}
 	t.state.Reason = err.Error()
 	if e := t.restore(ctx); e != nil {
-		err = fmt.Errorf("%w; and the slot could not be given back what it held: %w", err, e)
+		err = online.Errorf(online.Internal, "%w; and the slot could not be given back what it held: %w", err, e)
 		p = Failed
 	}
 	if e := t.end(ctx, p, err.Error()); e != nil {
@@ -44,13 +45,20 @@ func (t *turn) restore(ctx context.Context) error {
 	}
 	t.Say("slot %s: putting back %s", displaced.Name, displaced.Model)
 	crashpoint.At("rollout.restore.before")
-	_, err = t.Cloud.PutDeployment(kept, *displaced)
+	_, err = t.Cloud.PutDeployment(kept, t.fenced(*displaced))
 	crashpoint.At("rollout.restore.after")
 	if err != nil {
 		return cause(kept, err)
 	}
 	_, err = t.confirm(kept, *displaced)
 	return err
+}
+
+// fenced gives a deployment our fence, which is no part of its fingerprint, and leaves all its
+// other tags as they were.
+func (t *turn) fenced(d online.Deployment) online.Deployment {
+	d.Tags = overlay(d.Tags, map[string]string{online.TagFence: strconv.FormatInt(t.state.Fence, 10)})
+	return d
 }
 
 // holdsOurs reports whether the slot holds this rollout's deployment, and no traffic.
@@ -66,5 +74,5 @@ func (t *turn) holdsOurs(ctx context.Context) (bool, error) {
 	if online.CodeOf(err) == online.NotFound {
 		return false, nil
 	}
-	return err == nil && d.Tags[TagRollout] == t.state.ID, err
+	return err == nil && d.Tags[online.TagRollout] == t.state.ID, err
 }

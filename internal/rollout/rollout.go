@@ -21,11 +21,8 @@ import (
 	"hotswap/internal/online"
 )
 
-// Tags that a rollout leaves on what it writes. The server refuses a fence lower than the
-// largest it has seen; Azure keeps them as plain tags.
+// Tags that tell people what a candidate is, beside the marks of online.TagRollout.
 const (
-	TagRollout      = "hotswap.rollout"
-	TagFence        = "hotswap.fence"
 	TagCommit       = "git_commit" // the name that the reference pipeline uses
 	TagModelVersion = "model_version"
 )

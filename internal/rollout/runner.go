@@ -227,7 +227,7 @@ func (t *turn) drop(ctx context.Context, err error) error {
 
 // fenceOf returns the fence that the last rollout left on the endpoint, 0 where none did.
 func fenceOf(e online.Endpoint) int64 {
-	fence, err := strconv.ParseInt(e.Tags[TagFence], 10, 64)
+	fence, err := strconv.ParseInt(e.Tags[online.TagFence], 10, 64)
 	if err != nil {
 		return 0 // no rollout, or someone else's tag: the lock has a fence of its own
 	}

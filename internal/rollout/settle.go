@@ -75,7 +75,7 @@ func (t *turn) displaced(there *azure.Deployment) *online.Deployment {
 		return nil
 	}
 	cut := t.inherited
-	if cut != nil && cut.state.Phase == Abandoned && there.Tags[TagRollout] == cut.state.ID {
+	if cut != nil && cut.state.Phase == Abandoned && there.Tags[online.TagRollout] == cut.state.ID {
 		return cut.state.Plan.Displaced
 	}
 	if there.State != online.Succeeded {

@@ -43,7 +43,7 @@ func (r *Runner) Status(ctx context.Context) (Status, error) {
 	for _, d := range there {
 		s.Deployments = append(s.Deployments, DeploymentStatus{
 			Name: d.Name, Model: d.Model.String(), Commit: d.Tags[TagCommit], Traffic: e.Traffic.Share(d.Name),
-			Mirror: e.Mirror.Shares()[d.Name], State: d.State, Rollout: d.Tags[TagRollout],
+			Mirror: e.Mirror.Shares()[d.Name], State: d.State, Rollout: d.Tags[online.TagRollout],
 		})
 	}
 	return s, r.journaled(ctx, &s)

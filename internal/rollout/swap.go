@@ -10,10 +10,6 @@ import (
 	"hotswap/internal/online"
 )
 
-// RoutesAtOnce is the endpoint property by which a server says that its traffic is in force when
-// the write that set it has succeeded. Azure gives no such word: its routes follow.
-const RoutesAtOnce = "hotswap.routes"
-
 // routingLag is how long, where nothing is said, an endpoint may route by the traffic of before.
 // Our reading of Azure, where up to ten seconds were seen; half as much again is the margin.
 const routingLag = 15 * time.Second
@@ -194,11 +190,11 @@ func (t *turn) halt(ctx context.Context, e online.Endpoint) error {
 // What is written into a slot while clients still reach it would be live without a test.
 func (t *turn) awaitQuiet(ctx context.Context) error {
 	e, err := t.Cloud.Endpoint(ctx, t.Endpoint)
-	if err != nil || e.Properties[RoutesAtOnce] != "" {
+	if err != nil || e.Properties[online.RoutesAtOnce] != "" {
 		return err
 	}
-	wait := time.Until(e.ModifiedAt.Add(routingLag))
-	if wait <= 0 || wait > routingLag {
+	wait := min(time.Until(e.ModifiedAt.Add(routingLag)), routingLag)
+	if wait <= 0 {
 		return nil
 	}
 	t.Say("slot %s: waiting %v, its last requests may still be on their way", t.state.Plan.Slot, wait.Round(time.Second))
