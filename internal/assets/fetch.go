@@ -113,7 +113,7 @@ func (l *Library) copyAll(ctx context.Context, container string, files []source,
 	if err != nil {
 		return err
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	for _, f := range files {
 		if err := l.copy(ctx, root, container, f); err != nil {
 			return err

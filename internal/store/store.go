@@ -155,7 +155,7 @@ func list[T any](ctx context.Context, tx *Tx, scan func(row) (T, error), query s
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
+	defer func() { _ = rows.Close() }() // what matters of it, rows.Err tells
 	var all []T
 	for rows.Next() {
 		one, err := scan(rows)
