@@ -48,6 +48,7 @@ type fakeAzure struct {
 	outcome   string                      // answer of each operation's second poll
 	slow      bool                        // operations give no Retry-After
 	polls     int
+	puts      int            // requests that write to the blob store
 	found     map[string]any // the code that a search by hash finds
 	now       time.Time
 }
@@ -245,6 +246,9 @@ func (f *fakeAzure) list(w http.ResponseWriter, r *http.Request, path string) {
 
 func (f *fakeAzure) blob(w http.ResponseWriter, r *http.Request) {
 	name := r.URL.Path
+	if r.Method == http.MethodPut {
+		f.puts++
+	}
 	_, there := f.blobs[name]
 	w.Header().Set("ETag", `"1"`)
 	switch {
