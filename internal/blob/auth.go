@@ -112,11 +112,10 @@ func compareHeaders(a, b string) int {
 		return order
 	}
 	for i := range min(len(a), len(b)) {
-		switch {
-		case a[i] == b[i]:
-		case a[i] == '-':
+		if a[i] != b[i] && a[i] == '-' {
 			return 1
-		default:
+		}
+		if a[i] != b[i] {
 			return -1
 		}
 	}

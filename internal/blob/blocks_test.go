@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -88,7 +87,7 @@ func testBlocks(t *testing.T, s *service) {
 	commit()
 	expect("", "|")
 	_, err = b.CommitBlockList(t.Context(), nil, &blockblob.CommitBlockListOptions{
-		Metadata: map[string]*string{"k": to.Ptr("v")}, HTTPHeaders: &blob.HTTPHeaders{BlobContentType: to.Ptr("text/plain"), BlobContentMD5: sumOf("")},
+		Metadata: map[string]*string{"k": new("v")}, HTTPHeaders: &blob.HTTPHeaders{BlobContentType: new("text/plain"), BlobContentMD5: sumOf("")},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -27,7 +26,7 @@ func race(t *testing.T, c *container.Client, name string, m *blob.ModifiedAccess
 			<-start
 			content := fmt.Sprint(name, " by ", i)
 			r, err := c.NewBlockBlobClient(name).Upload(t.Context(), body(content), &blockblob.UploadOptions{
-				AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: m}, Metadata: map[string]*string{"by": to.Ptr(strconv.Itoa(i))},
+				AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: m}, Metadata: map[string]*string{"by": new(strconv.Itoa(i))},
 			})
 			switch got := code(err); {
 			case got == "ok":
@@ -53,7 +52,7 @@ func race(t *testing.T, c *container.Client, name string, m *blob.ModifiedAccess
 func testConcurrentCreates(t *testing.T, s *service) {
 	c := s.container(t)
 	for round := range 3 {
-		race(t, c, fmt.Sprint("lock", round), &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}, "409 BlobAlreadyExists")
+		race(t, c, fmt.Sprint("lock", round), &blob.ModifiedAccessConditions{IfNoneMatch: new(azcore.ETagAny)}, "409 BlobAlreadyExists")
 	}
 }
 
@@ -61,6 +60,6 @@ func testConcurrentUpdates(t *testing.T, s *service) {
 	c := s.container(t)
 	etag := put(t, c, "lock", "first", nil)
 	for range 4 {
-		_, etag = race(t, c, "lock", &blob.ModifiedAccessConditions{IfMatch: to.Ptr(etag)}, "412 ConditionNotMet")
+		_, etag = race(t, c, "lock", &blob.ModifiedAccessConditions{IfMatch: new(etag)}, "412 ConditionNotMet")
 	}
 }

@@ -3,6 +3,7 @@ package blob
 import (
 	"cmp"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -15,7 +16,7 @@ func (c *call) getBlob() error {
 	if err != nil {
 		return err
 	}
-	defer content.Close()
+	defer func() { _ = content.Close() }() // it was only read
 	offset, size, ranged, err := parseRange(cmp.Or(c.r.Header.Get("x-ms-range"), c.r.Header.Get("Range")), v.Size)
 	if err != nil {
 		c.w.Header().Set("Content-Range", fmt.Sprintf("bytes */%d", v.Size))
@@ -50,7 +51,7 @@ func (c *call) headBlob() error {
 	if err != nil {
 		return err
 	}
-	defer content.Close()
+	defer func() { _ = content.Close() }() // it was only read
 	c.propertyHeaders(v)
 	if c.query["comp"] != "metadata" {
 		c.w.Header().Set("Content-Length", strconv.FormatInt(v.Size, 10))
@@ -70,8 +71,7 @@ func (c *call) openVersion() (*reader, *version, error) {
 	}
 	if err := conditions.forRead(v); err != nil {
 		c.versionHeaders(v)
-		content.Close()
-		return nil, nil, err
+		return nil, nil, errors.Join(err, content.Close())
 	}
 	return content, v, nil
 }

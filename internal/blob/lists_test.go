@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 )
@@ -54,7 +53,7 @@ func testLists(t *testing.T, s *service) {
 		t.Errorf("an empty container lists %v", names)
 	}
 	for _, name := range []string{"a", "a/1", "a/2", "a/b/1", "b", "c/1", "c/2", "d-1", "d-2"} {
-		put(t, c, name, name, &blockblob.UploadOptions{Metadata: map[string]*string{"is": to.Ptr(strings.ReplaceAll(name, "/", "_"))}})
+		put(t, c, name, name, nil)
 	}
 	tests := map[string]struct {
 		prefix, delimiter string
@@ -83,6 +82,21 @@ func testLists(t *testing.T, s *service) {
 			})
 		}
 	}
+	for query, want := range map[string]string{"&maxresults=0": "400 OutOfRangeQueryParameterValue", "&maxresults=x": "400 OutOfRangeQueryParameterValue", "&marker=%21": "400 InvalidQueryParameterValue"} {
+		if s.azurite {
+			continue // Azurite answers InvalidQueryParameterValue, or ignores it
+		}
+		if got := answer(s.raw(t, "GET", s.sasURL(t, nameOf(c), "", "l")+"&restype=container&comp=list"+query, "")); got != want {
+			t.Errorf("list with %s: %s, want %s", query, got, want)
+		}
+	}
+}
+
+// What a list tells of each blob.
+func testItems(t *testing.T, s *service) {
+	c := s.container(t)
+	put(t, c, "a", "a", nil)
+	put(t, c, "a/1", "a/1", &blockblob.UploadOptions{Metadata: map[string]*string{"is": new("a_1")}})
 	page, err := c.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Include: container.ListBlobsInclude{Metadata: true}}).NextPage(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -95,14 +109,6 @@ func testLists(t *testing.T, s *service) {
 	if *item.Metadata["is"] != "a_1" || *item.Properties.ContentLength != 3 || strings.Trim(string(*item.Properties.ETag), `"`) != strings.Trim(string(*p.ETag), `"`) ||
 		!item.Properties.LastModified.Equal(*p.LastModified) || string(item.Properties.ContentMD5) != string(sumOf("a/1")) || *item.Properties.BlobType != container.BlobTypeBlockBlob {
 		t.Errorf("item %+v", item.Properties)
-	}
-	for query, want := range map[string]string{"&maxresults=0": "400 OutOfRangeQueryParameterValue", "&maxresults=x": "400"} {
-		if s.azurite {
-			continue // Azurite answers InvalidQueryParameterValue, or ignores it
-		}
-		if got := answer(s.raw(t, "GET", s.sasURL(t, nameOf(c), "", "l")+"&restype=container&comp=list"+query, "")); !strings.HasPrefix(got, want) {
-			t.Errorf("list with %s: %s, want %s", query, got, want)
-		}
 	}
 }
 

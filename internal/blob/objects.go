@@ -95,13 +95,13 @@ func (c *call) receive(container *container, wanted []byte) (*segment, []byte, e
 	}
 	hash := md5.New() //nolint:gosec // because Content-MD5 is what the protocol has
 	name, size, err := storeSegment(container.dataDir(), io.TeeReader(sender{c.r.Body}, hash))
-	s, sum := &segment{File: name, Size: size}, hash.Sum(nil)
-	if err == nil && (sent != nil && !bytes.Equal(sent, sum) || wanted != nil && !bytes.Equal(wanted, sum)) {
-		err = errMD5
-	}
 	if err != nil {
-		container.discard([]*segment{s})
 		return nil, nil, err
+	}
+	s, sum := &segment{File: name, Size: size}, hash.Sum(nil)
+	if sent != nil && !bytes.Equal(sent, sum) || wanted != nil && !bytes.Equal(wanted, sum) {
+		container.discard([]*segment{s})
+		return nil, nil, errMD5
 	}
 	return s, sum, nil
 }
@@ -111,7 +111,7 @@ type sender struct{ body io.Reader }
 
 func (s sender) Read(p []byte) (int, error) {
 	n, err := s.body.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // because Read returns it bare
+	if err != nil && err != io.EOF {
 		err = errIncomplete
 	}
 	return n, err

@@ -1,9 +1,9 @@
 package blob_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/xml"
 	"errors"
 	"io"
 	"maps"
@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -54,40 +53,32 @@ func testContainers(t *testing.T, s *service) {
 
 func testUpload(t *testing.T, s *service) {
 	c := s.container(t)
-	before := time.Now().Add(-2 * time.Second)
 	contents := map[string]string{"empty": "", "small": "hello", "binary": "\x00\xff\r\n", "large": strings.Repeat("0123456789abcdef", 1<<16)}
 	for name, content := range contents {
 		t.Run(name, func(t *testing.T) {
 			r, err := c.NewBlockBlobClient(name).Upload(t.Context(), body(content), &blockblob.UploadOptions{
 				HTTPHeaders: &blob.HTTPHeaders{
-					BlobContentType: to.Ptr("text/x-test"), BlobContentEncoding: to.Ptr("identity"), BlobContentLanguage: to.Ptr("de"),
-					BlobCacheControl: to.Ptr("no-store"), BlobContentDisposition: to.Ptr(`attachment; filename="x"`),
+					BlobContentType: new("text/x-test"), BlobContentEncoding: new("identity"), BlobContentLanguage: new("de"),
+					BlobCacheControl: new("no-store"), BlobContentDisposition: new(`attachment; filename="x"`),
 				},
-				Metadata: map[string]*string{"upload_status": to.Ptr("completed"), "A1": to.Ptr("b, c")},
+				Metadata: map[string]*string{"upload_status": new("completed"), "A1": new("b, c")},
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if string(r.ContentMD5) != string(sumOf(content)) {
-				t.Errorf("upload answered MD5 %x, want %x", r.ContentMD5, sumOf(content))
-			}
-			got, d := get(t, c, name, nil)
-			if got != content || *d.ContentLength != int64(len(content)) || *d.ETag != *r.ETag || !d.LastModified.Equal(*r.LastModified) {
-				t.Errorf("downloaded %d bytes, want %d; ETag %s, want %s", len(got), len(content), *d.ETag, *r.ETag)
-			}
+			checkDownload(t, c, name, content, r)
 			p, err := c.NewBlobClient(name).GetProperties(t.Context(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if *p.ContentLength != int64(len(content)) || *p.ETag != *r.ETag || string(p.ContentMD5) != string(sumOf(content)) ||
-				*p.BlobType != blob.BlobTypeBlockBlob || p.CreationTime.Before(before) {
+			if *p.ContentLength != int64(len(content)) || *p.ETag != *r.ETag || !bytes.Equal(p.ContentMD5, sumOf(content)) {
 				t.Errorf("properties %+v", p)
 			}
-			for what, pair := range map[string][2]*string{
-				"type": {p.ContentType, to.Ptr("text/x-test")}, "encoding": {p.ContentEncoding, to.Ptr("identity")},
-				"language": {p.ContentLanguage, to.Ptr("de")}, "cache": {p.CacheControl, to.Ptr("no-store")},
-				"disposition": {p.ContentDisposition, to.Ptr(`attachment; filename="x"`)},
-				"metadata":    {lowered(p.Metadata)["upload_status"], to.Ptr("completed")}, "more metadata": {lowered(p.Metadata)["a1"], to.Ptr("b, c")},
+			for what, pair := range map[string][2]*string{ // what was answered, and what was sent
+				"type": {p.ContentType, new("text/x-test")}, "encoding": {p.ContentEncoding, new("identity")},
+				"language": {p.ContentLanguage, new("de")}, "cache": {p.CacheControl, new("no-store")},
+				"disposition": {p.ContentDisposition, new(`attachment; filename="x"`)},
+				"metadata":    {lowered(p.Metadata)["upload_status"], new("completed")}, "more metadata": {lowered(p.Metadata)["a1"], new("b, c")},
 			} {
 				if pair[0] == nil || *pair[0] != *pair[1] {
 					t.Errorf("%s is %v, want %s", what, pair[0], *pair[1])
@@ -95,12 +86,35 @@ func testUpload(t *testing.T, s *service) {
 			}
 		})
 	}
+}
+
+func testReplace(t *testing.T, s *service) {
+	c := s.container(t)
+	put(t, c, "small", "a longer one", &blockblob.UploadOptions{HTTPHeaders: &blob.HTTPHeaders{BlobContentType: new("text/x-test")}, Metadata: map[string]*string{"k": new("v")}})
+	p, err := c.NewBlobClient("small").GetProperties(t.Context(), nil)
+	if err != nil || *p.BlobType != blob.BlobTypeBlockBlob || time.Since(*p.CreationTime) > time.Minute {
+		t.Errorf("a %v of %v (%v)", p.BlobType, p.CreationTime, err)
+	}
 	first := put(t, c, "small", "one", nil)
 	if second := put(t, c, "small", "one", nil); first == second || !strings.HasPrefix(string(second), `"0x`) {
 		t.Errorf("ETags %s and %s of two uploads, want two in quotes", first, second)
 	}
 	if got, d := get(t, c, "small", nil); got != "one" || *d.ContentType != "application/octet-stream" || len(d.Metadata) != 0 {
 		t.Errorf("an upload left something of the one before: %q, %s, %v", got, *d.ContentType, d.Metadata)
+	}
+}
+
+// checkDownload compares a blob with what was uploaded and how that was answered.
+func checkDownload(t *testing.T, c *container.Client, name, content string, r blockblob.UploadResponse) {
+	t.Helper()
+	got, d := get(t, c, name, nil)
+	if got != content || *d.ContentLength != int64(len(content)) || *d.ETag != *r.ETag || !d.LastModified.Equal(*r.LastModified) {
+		t.Errorf("downloaded %d bytes, want %d; ETag %s, want %s", len(got), len(content), *d.ETag, *r.ETag)
+	}
+	for what, sum := range map[string][]byte{"upload": r.ContentMD5, "download": d.ContentMD5} {
+		if !bytes.Equal(sum, sumOf(content)) {
+			t.Errorf("%s answered MD5 %x, want %x", what, sum, sumOf(content))
+		}
 	}
 }
 
@@ -115,9 +129,9 @@ func lowered(metadata map[string]*string) map[string]*string {
 
 func testMetadata(t *testing.T, s *service) {
 	c := s.container(t)
-	etag := put(t, c, "x", "content", &blockblob.UploadOptions{Metadata: map[string]*string{"old": to.Ptr("1")}})
+	etag := put(t, c, "x", "content", &blockblob.UploadOptions{Metadata: map[string]*string{"old": new("1")}})
 	b := c.NewBlobClient("x")
-	r, err := b.SetMetadata(t.Context(), map[string]*string{"upload_status": to.Ptr("completed"), "name": to.Ptr("n")}, nil)
+	r, err := b.SetMetadata(t.Context(), map[string]*string{"upload_status": new("completed"), "name": new("n")}, nil)
 	if err != nil || *r.ETag == etag {
 		t.Fatalf("set metadata: %v, ETag %v", err, r.ETag)
 	}
@@ -141,7 +155,7 @@ func testMetadata(t *testing.T, s *service) {
 	}
 	_, err = c.NewBlobClient("missing").SetMetadata(t.Context(), nil, nil)
 	check(t, "metadata of a missing blob", err, "404 BlobNotFound")
-	_, err = b.SetMetadata(t.Context(), map[string]*string{"a-b": to.Ptr("1")}, nil)
+	_, err = b.SetMetadata(t.Context(), map[string]*string{"a-b": new("1")}, nil)
 	check(t, "a hyphen in a name", err, "400 InvalidMetadata")
 }
 
@@ -340,78 +354,6 @@ func testDelete(t *testing.T, s *service) {
 	check(t, "get", err, "404 BlobNotFound")
 	if got, _ := get(t, c, "xy", nil); got != "2" {
 		t.Errorf("the neighbour holds %q", got)
-	}
-}
-
-// What every answer carries; the lock of a rollout reads the store's clock from Date.
-func testHeaders(t *testing.T, s *service) {
-	c := s.container(t)
-	put(t, c, "x", "1", nil)
-	url := s.sasURL(t, nameOf(c), "", "racwdl")
-	at := func(path string) string { return strings.Replace(url, "?", path+"?", 1) }
-	requests := map[string]*http.Response{
-		"get":       s.raw(t, "GET", at("/x"), "", "x-ms-version", "2021-12-02", "x-ms-client-request-id", "mine"),
-		"head":      s.raw(t, "HEAD", at("/x"), "", "x-ms-version", "2021-12-02", "x-ms-client-request-id", "mine"),
-		"not found": s.raw(t, "GET", at("/y"), "", "x-ms-version", "2021-12-02", "x-ms-client-request-id", "mine"),
-		"list":      s.raw(t, "GET", url+"&restype=container&comp=list", "", "x-ms-version", "2021-12-02", "x-ms-client-request-id", "mine"),
-		"condition": s.raw(t, "PUT", at("/x"), "2", "x-ms-blob-type", "BlockBlob", "If-None-Match", "*", "x-ms-version", "2021-12-02", "x-ms-client-request-id", "mine"),
-	}
-	for name, r := range requests {
-		date, err := http.ParseTime(r.Header.Get("Date"))
-		if err != nil || time.Since(date).Abs() > time.Minute {
-			t.Errorf("%s: Date %q", name, r.Header.Get("Date"))
-		}
-		if s.azurite && r.StatusCode >= 400 {
-			continue // Azurite's errors lack the two headers below; Azure's have them
-		}
-		if len(r.Header.Get("x-ms-request-id")) != 36 || r.Header.Get("x-ms-version") == "" || r.Header.Get("x-ms-client-request-id") != "mine" {
-			t.Errorf("%s: headers %v", name, r.Header)
-		}
-	}
-	var e struct {
-		XMLName       xml.Name `xml:"Error"`
-		Code, Message string
-	}
-	b, _ := io.ReadAll(requests["not found"].Body)
-	if err := xml.Unmarshal(b, &e); err != nil || e.Code != "BlobNotFound" || e.Message == "" {
-		t.Errorf("error body %s (%v)", b, err)
-	}
-	head := s.raw(t, "HEAD", at("/y"), "")
-	if b, _ := io.ReadAll(head.Body); answer(head) != "404 BlobNotFound" || len(b) != 0 {
-		t.Errorf("HEAD of a missing blob: %s, %d bytes", answer(head), len(b))
-	}
-	if got := answer(s.raw(t, "PUT", at("/x"), "1")); !s.same(got, "400 InvalidHeaderValue") {
-		t.Errorf("PUT without a type of blob: %s", got)
-	}
-}
-
-// The calls of azure-ai-ml 1.34.0 for one upload, in its order (recorded).
-func testAzureMLUpload(t *testing.T, s *service) {
-	c := s.container(t)
-	url := s.sasURL(t, nameOf(c), "", "racwdl")
-	at := func(path string) string { return strings.Replace(url, "?", path+"?", 1) }
-	const file = "/LocalUpload/0123/model/model.json"
-	sum := base64.StdEncoding.EncodeToString(sumOf("{}"))
-	for _, step := range []struct {
-		method, url, body string
-		headers           []string
-		want              string
-	}{
-		{"HEAD", at(file), "", nil, "404 BlobNotFound"},
-		{"PUT", at(file), "{}", []string{"x-ms-blob-type", "BlockBlob", "If-None-Match", "*", "Content-MD5", sum, "x-ms-blob-content-type", "application/json"}, "201"},
-		{"PUT", at(file) + "&comp=metadata", "", []string{"x-ms-meta-upload_status", "completed", "x-ms-meta-name", "m", "x-ms-meta-version", "1"}, "200"},
-		{"HEAD", at(file), "", nil, "200"},
-		{"PUT", at(file), "{}", []string{"x-ms-blob-type", "BlockBlob", "If-None-Match", "*"}, "409 BlobAlreadyExists"},
-		{"GET", url + "&restype=container&comp=list&prefix=LocalUpload%2F0123%2F&include=metadata", "", nil, "200"},
-		{"GET", at(file), "", []string{"x-ms-range", "bytes=0-33554431"}, "206"},
-	} {
-		r := s.raw(t, step.method, step.url, step.body, append(step.headers, "x-ms-version", "2021-12-02")...)
-		if got := answer(r); got != step.want {
-			t.Errorf("%s %s: %s, want %s", step.method, step.url[strings.LastIndex(step.url, "/"):], got, step.want)
-		}
-		if step.method == "HEAD" && step.want == "200" && (r.Header.Get("x-ms-meta-upload_status") != "completed" || r.Header.Get("Content-MD5") != sum) {
-			t.Errorf("HEAD after the upload: %v", r.Header)
-		}
 	}
 }
 

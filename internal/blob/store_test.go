@@ -21,7 +21,7 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/to"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
@@ -84,7 +84,7 @@ func TestRestartKeepsEverything(t *testing.T) {
 	store, o := newStore(t, nil)
 	s := serve(t, store, o, false)
 	c := s.container(t)
-	put(t, c, "x", "content", &blockblob.UploadOptions{Metadata: map[string]*string{"k": to.Ptr("v")}})
+	put(t, c, "x", "content", &blockblob.UploadOptions{Metadata: map[string]*string{"k": new("v")}})
 	put(t, c, "gone", "1", nil)
 	if _, err := c.NewBlobClient("gone").Delete(t.Context(), nil); err != nil {
 		t.Fatal(err)
@@ -148,13 +148,18 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		if _, err := c.NewBlockBlobClient("y").CommitBlockList(t.Context(), []string{b64("aaaa"), b64("bbbb")}, nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := c.NewBlobClient("y").SetMetadata(t.Context(), map[string]*string{"i": to.Ptr(fmt.Sprint(i))}, nil); err != nil {
+		if _, err := c.NewBlobClient("y").SetMetadata(t.Context(), map[string]*string{"i": new(fmt.Sprint(i))}, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	_, err := c.NewBlockBlobClient("x").CommitBlockList(t.Context(), []string{b64("none")}, nil)
+	stage(t, c, "z", "aaaa", "1")
+	_, err := c.NewBlockBlobClient("z").CommitBlockList(t.Context(), []string{b64("aaaa"), b64("none")}, nil)
 	check(t, "commit", err, "400 InvalidBlockList")
-	if got, want := files(t, o.Dir), map[string]int{"blobs": 2, "data": 3}; !maps.Equal(got, want) {
+	_, err = c.NewBlockBlobClient("x").Upload(t.Context(), body("refused"), &blockblob.UploadOptions{
+		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: new(azcore.ETagAny)}},
+	})
+	check(t, "upload", err, "409 BlobAlreadyExists")
+	if got, want := files(t, o.Dir), map[string]int{"blobs": 2, "data": 3, "staged": 1}; !maps.Equal(got, want) {
 		t.Errorf("files %v, want %v", got, want)
 	}
 	for _, leftover := range []string{"data/0123", "blobs/0123.json.new"} {
@@ -172,7 +177,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 		t.Fatal(err)
 	}
 	restart(t, o)
-	if got, want := files(t, o.Dir), map[string]int{"blobs": 2, "data": 3, "staged": 1}; !maps.Equal(got, want) {
+	if got, want := files(t, o.Dir), map[string]int{"blobs": 2, "data": 3, "staged": 2}; !maps.Equal(got, want) {
 		t.Errorf("files %v after a restart, want %v", got, want)
 	}
 	for _, name := range []string{"x", "y"} {
@@ -190,12 +195,6 @@ func TestGoSide(t *testing.T) {
 	s := serve(t, store, o, false)
 	if err := store.CreateContainer("models"); err != nil {
 		t.Fatal(err)
-	}
-	if err := store.CreateContainer("models"); err != nil {
-		t.Errorf("a container that is there: %v", err)
-	}
-	if err := store.CreateContainer("../x"); online.CodeOf(err) != online.Invalid {
-		t.Errorf("a bad name: %v, want an invalid request", err)
 	}
 	c := s.anonymous(t, s.url+"/models?"+store.SAS("models", "racwdl", time.Minute))
 	for _, name := range []string{"m/1/a", "m/1/b", "m/10/a", "n"} {
@@ -218,8 +217,23 @@ func TestGoSide(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+func TestGoSideErrors(t *testing.T) {
+	store, o := newStore(t, nil)
+	s := serve(t, store, o, false)
+	if err := store.CreateContainer("models"); err != nil {
+		t.Fatal(err)
+	}
+	if err := store.CreateContainer("models"); err != nil {
+		t.Errorf("a container that is there: %v", err)
+	}
+	if err := store.CreateContainer("../x"); online.CodeOf(err) != online.Invalid {
+		t.Errorf("a bad name: %v, want an invalid request", err)
+	}
+	put(t, s.anonymous(t, s.url+"/models?"+store.SAS("models", "w", time.Minute)), "m/1/a", "", nil)
 	for what, err := range map[string]error{
-		"a missing blob":                 second(store.Open("models", "m/1/a")),
+		"a missing blob":                 second(store.Open("models", "m/2")),
 		"a missing container":            second(store.Open("nothing", "x")),
 		"a list of a missing container":  last(store.List("nothing", "")),
 		"a blob with the name of a part": second(store.Open("models", "m/1")),
@@ -229,7 +243,7 @@ func TestGoSide(t *testing.T) {
 		}
 	}
 	expired := s.anonymous(t, s.url+"/models?"+store.SAS("models", "racwdl", -time.Second))
-	_, err = expired.NewListBlobsFlatPager(nil).NextPage(t.Context())
+	_, err := expired.NewListBlobsFlatPager(nil).NextPage(t.Context())
 	check(t, "an expired signature", err, "403 AuthenticationFailed")
 	overHTTP := httptest.NewServer(store)
 	defer overHTTP.Close()

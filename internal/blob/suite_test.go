@@ -44,6 +44,7 @@ type service struct {
 var suite = map[string]func(*testing.T, *service){
 	"Containers":      testContainers,
 	"Upload":          testUpload,
+	"Replace":         testReplace,
 	"Metadata":        testMetadata,
 	"Conditions":      testConditions,
 	"Ranges":          testRanges,
@@ -53,11 +54,14 @@ var suite = map[string]func(*testing.T, *service){
 	"BlockErrors":     testBlockErrors,
 	"Streams":         testStreams,
 	"Lists":           testLists,
+	"Items":           testItems,
 	"Pages":           testPages,
 	"Names":           testNames,
 	"RefusedNames":    testRefusedNames,
 	"SharedKey":       testSharedKey,
+	"SignatureAges":   testSignatureAges,
 	"ServiceSAS":      testServiceSAS,
+	"SignedHeaders":   testSignedHeaders,
 	"AccountSAS":      testAccountSAS,
 	"Headers":         testHeaders,
 	"AzureMLUpload":   testAzureMLUpload,
@@ -65,16 +69,37 @@ var suite = map[string]func(*testing.T, *service){
 	"ConcurrentSwaps": testConcurrentUpdates,
 }
 
-func TestStore(t *testing.T) { run(t, ours(t, false)) }
-
-// The account in the name of the host, as Azure has it, where ours(t, false) has it in the path.
-func TestStoreWithAccountInHost(t *testing.T) { run(t, ours(t, true)) }
-
-func TestAzurite(t *testing.T) { run(t, startAzurite(t)) }
-
-func run(t *testing.T, s *service) {
+func TestStore(t *testing.T) {
+	t.Parallel()
+	s := ours(t, false)
 	for name, test := range suite {
-		t.Run(name, func(t *testing.T) { test(t, s) })
+		t.Run(name, parallel(test, s))
+	}
+}
+
+// The account in the name of the host, as Azure has it, where TestStore has it in the path: what
+// depends on the form of the URL.
+func TestStoreWithAccountInHost(t *testing.T) {
+	t.Parallel()
+	s := ours(t, true)
+	for _, name := range []string{"Containers", "Upload", "Lists", "Names", "SharedKey", "SignatureAges", "ServiceSAS", "AccountSAS", "AzureMLUpload"} {
+		t.Run(name, parallel(suite[name], s))
+	}
+}
+
+// parallel runs a test beside the others: each has a container of its own, and most wait for disks.
+func parallel(test func(*testing.T, *service), s *service) func(*testing.T) {
+	return func(t *testing.T) {
+		t.Parallel()
+		test(t, s)
+	}
+}
+
+func TestAzurite(t *testing.T) {
+	t.Parallel()
+	s := startAzurite(t)
+	for name, test := range suite {
+		t.Run(name, parallel(test, s))
 	}
 }
 

@@ -2,6 +2,7 @@ package certs_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
@@ -49,7 +50,9 @@ func get(t *testing.T, a *certs.Authority, addr, host string) error {
 	transport := &http.Transport{
 		TLSClientConfig:   &tls.Config{RootCAs: pool},
 		ForceAttemptHTTP2: true,
-		Dial:              func(network, _ string) (net.Conn, error) { return net.Dial(network, addr) },
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, addr)
+		},
 	}
 	defer transport.CloseIdleConnections()
 	resp, err := (&http.Client{Transport: transport}).Get("https://" + host + ":443/")
@@ -119,6 +122,7 @@ func TestReload(t *testing.T) {
 		"a host more":                {hosts: []string{"a.example", "b.example", "c.example"}, renewed: true},
 		"a host less":                {hosts: []string{"a.example"}, renewed: true},
 		"server.key lost":            {hosts: []string{"a.example", "b.example"}, before: func(dir string) error { return os.Remove(filepath.Join(dir, "server.key")) }, renewed: true},
+		"signed by another CA":       {hosts: []string{"a.example", "b.example"}, before: strangeServer, renewed: true},
 		"crash between both renames": {hosts: []string{"a.example", "b.example"}, before: strangeKey, renewed: true},
 	}
 	for name, tt := range tests {
@@ -146,15 +150,25 @@ func TestReload(t *testing.T) {
 }
 
 // strangeKey puts another server's key in dir, as a crash does between the two renames.
-func strangeKey(dir string) error {
+func strangeKey(dir string) error { return strange(dir, "server.key") }
+
+// strangeServer puts another CA's server certificate in dir.
+func strangeServer(dir string) error { return strange(dir, "server.key", "server.crt") }
+
+func strange(dir string, names ...string) error {
 	other, err := os.MkdirTemp(dir, "other")
 	if err != nil {
 		return err
 	}
-	if _, err := certs.Load(other, nil); err != nil {
+	if _, err := certs.Load(other, []string{"a.example", "b.example"}); err != nil {
 		return err
 	}
-	return os.Rename(filepath.Join(other, "server.key"), filepath.Join(dir, "server.key"))
+	for _, name := range names {
+		if err := os.Rename(filepath.Join(other, name), filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func TestDamagedFiles(t *testing.T) {

@@ -53,7 +53,7 @@ func (a *Authority) authenticate(ctx context.Context, tenant, clientID, secret s
 	}
 	// Compared even where there is no such client, so that the time tells nothing.
 	right := CheckSecret(hash, secret)
-	if err != nil || !right || !strings.EqualFold(tenant, a.options.TenantID) || !strings.EqualFold(tenant, principal.TenantID) {
+	if err != nil || !right || !strings.EqualFold(tenant, principal.TenantID) {
 		return Principal{}, &GrantError{InvalidClient, wrongClient}
 	}
 	return principal, nil

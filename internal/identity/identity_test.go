@@ -9,6 +9,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -108,10 +109,7 @@ func TestGrant(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			a := authority(t, t.TempDir(), fakePrincipals{secret: secret})
-			form := url.Values{}
-			for k, v := range right {
-				form[k] = v
-			}
+			form := maps.Clone(right)
 			if tt.key != "" {
 				form.Set(tt.key, tt.value)
 			}
