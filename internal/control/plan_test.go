@@ -37,7 +37,7 @@ func row(text string) store.Deployment {
 // have reads "a:v1:Ready:routed b:v2:Failed:11s": id, launch, state, and routed, kept, leaving or how
 // long ago it failed.
 func have(text string) (all []instance) {
-	for _, word := range strings.FieldsSeq(text) {
+	for word := range strings.FieldsSeq(text) {
 		f := append(strings.Split(word, ":"), "")
 		i := instance{Instance: store.Instance{ID: f[0], Launch: f[1], Kept: f[3] == "kept"}, state: workers.State(f[2])}
 		i.routed, i.leaving = f[3] == "routed", f[3] == "leaving"
