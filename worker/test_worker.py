@@ -158,7 +158,9 @@ class ScoreTest(WorkerTest):
 
     def test_what_is_no_json_is_500(self):
         client = self.serve("def init(): pass\ndef run(raw_data): return object()\n")
-        self.assertEqual(client.ask("POST", "/score")[0], 500)
+        status, headers, body = client.ask("POST", "/score")
+        self.assertEqual((status, headers["X-Ms-Run-Function-Failed"]), (500, "False"))
+        self.assertIn("internal error", json.loads(body)["message"])
 
     def test_exit_in_run_is_500_and_the_worker_goes_on(self):
         client = self.serve("import sys\ndef init(): pass\ndef run(raw_data): return sys.exit(1) if raw_data else 'on'\n")

@@ -50,7 +50,10 @@ LIMITS = {HEAD: 2 << 20, DATA: 1 << 20, END: 0}  # of a payload, as in package f
 MAX_BODY = 256 << 20  # of a request or an answer, as in package frame
 
 JSON = "application/json"
-FAILED = b'{"message":"An unexpected error occurred in scoring script. Check the logs for more info."}'
+HTML = "text/html; charset=utf-8"
+SCRIPT_FAILED = "An unexpected error occurred in scoring script. Check the logs for more info."
+RESULT_UNFIT = "An unexpected internal error occurred. Check the logs for more info."
+RAN, FAILED = "X-Ms-Run-Fn-Exec-Ms", "X-Ms-Run-Function-Failed"
 
 
 class ProtocolError(Exception):
@@ -119,7 +122,7 @@ class AMLResponse:
             message = json.dumps(message)
         self.data = message.encode("utf-8") if isinstance(message, str) else bytes(message)
         self.status_code = int(status_code)
-        self.headers = {"Content-Type": JSON if json_str else "text/html; charset=utf-8"}
+        self.headers = {"Content-Type": JSON if json_str else HTML}
         self.headers.update(response_headers or {})
 
     def get_data(self):
@@ -272,7 +275,7 @@ def query_values(request):
 
 def answer(status, body=b"", kind=JSON, headers=None):
     """The head and the body of an answer."""
-    fields = {"Content-Type": kind, "X-Ms-Server-Version": SERVER}
+    fields = {"Content-Type": kind, "X-Ms-Server-Version": SERVER, FAILED: "False"}
     fields.update((name.title(), value) for name, value in (headers or {}).items())
     lines = [str(status)]
     lines += [f"{name}:{value}" for name, value in fields.items()]
@@ -292,9 +295,9 @@ def message(status, text, headers=None):
 
 def scored(result, milliseconds):
     """The answer that run()'s result stands for."""
-    ran = {"X-Ms-Run-Fn-Exec-Ms": f"{milliseconds:.3f}", "X-Ms-Run-Function-Failed": "False"}
+    ran = {RAN: f"{milliseconds:.3f}"}
     if hasattr(result, "status_code") and hasattr(result, "get_data"):  # an AMLResponse, or Flask's
-        ran["X-Ms-Run-Function-Failed"] = str(result.status_code >= 500)
+        ran[FAILED] = str(result.status_code >= 500)
         return answer(result.status_code, result.get_data(), headers={**dict(result.headers), **ran})
     return answer(200, json.dumps(result).encode("utf-8"), headers=ran)
 
@@ -311,7 +314,7 @@ class App:
         if request.path == "/score":
             return self.score(request)
         if request.path == "/":
-            allowed, handle = ("GET",), lambda _: answer(200, b"Healthy", "text/html; charset=utf-8")
+            allowed, handle = ("GET",), lambda _: answer(200, b"Healthy", HTML)
         elif request.path == "/swagger.json":
             allowed, handle = ("GET",), self.swagger
         else:
@@ -321,7 +324,7 @@ class App:
     def score(self, request):
         if request.method not in ("GET", "POST"):
             if request.method == "OPTIONS":
-                return answer(200, headers={"Allow": "GET, POST, OPTIONS"})
+                return answer(200, kind=HTML, headers={"Allow": "GET, POST, OPTIONS"})
             return message(405, "Method not allowed")
         try:
             arguments = self.script.arguments(request)
@@ -331,12 +334,15 @@ class App:
             start = time.perf_counter()
             try:
                 result = self.script.run(**arguments)
-                return scored(result, (time.perf_counter() - start) * 1000)
             except BaseException:  # sys.exit() in run() included: this is no main thread
-                took = (time.perf_counter() - start) * 1000
                 traceback.print_exc()
-        ran = {"X-Ms-Run-Fn-Exec-Ms": f"{took:.3f}", "X-Ms-Run-Function-Failed": "True"}
-        return answer(500, FAILED, headers=ran)
+                return message(500, SCRIPT_FAILED, {FAILED: "True"})
+            milliseconds = (time.perf_counter() - start) * 1000
+            try:
+                return scored(result, milliseconds)
+            except Exception:  # no JSON, or an AMLResponse that is no HTTP
+                traceback.print_exc()
+                return message(500, RESULT_UNFIT)
 
     def swagger(self, request):
         version = request.args.get("version", "2")
