@@ -20,6 +20,9 @@ import (
 // sixYAML asks for one small package of PyPI.
 const sixYAML = "dependencies:\n- pip: [six==1.16.0]\n"
 
+// bothYAML asks for uv too.
+const bothYAML = "dependencies:\n- pip: [six==1.16.0, uv]\n"
+
 func builder(t *testing.T, dir string, strict bool) *environ.Builder {
 	return environ.New(environ.Options{Dir: dir, Strict: strict, Log: slog.New(slog.DiscardHandler)})
 }
@@ -83,7 +86,8 @@ func TestPythonThatIsNotInstalled(t *testing.T) {
 	}
 }
 
-func TestBuildOnceWithPip(t *testing.T) {
+// TestBuild builds an environment with pip, which has uv in it, and others with that uv.
+func TestBuild(t *testing.T) {
 	hideUV(t)
 	dir := t.TempDir()
 	b := builder(t, dir, true)
@@ -92,7 +96,7 @@ func TestBuildOnceWithPip(t *testing.T) {
 	pythons := make([]string, len(logs))
 	for k := range logs {
 		wg.Go(func() {
-			env, err := b.Build(t.Context(), sixYAML, &logs[k])
+			env, err := b.Build(t.Context(), bothYAML, &logs[k])
 			if err != nil {
 				t.Error(err)
 			}
@@ -115,31 +119,20 @@ func TestBuildOnceWithPip(t *testing.T) {
 	}
 	t.Run("another builder reuses it", func(t *testing.T) {
 		var log bytes.Buffer
-		env, err := builder(t, dir, true).Build(t.Context(), "name: other\n"+sixYAML, &log)
+		env, err := builder(t, dir, true).Build(t.Context(), "name: other\n"+bothYAML, &log)
 		if err != nil || env.Python != pythons[0] || strings.Contains(log.String(), "was built") {
 			t.Errorf("%v, %v: %s", env, err, &log)
 		}
 	})
-}
-
-// withUV puts a uv of PyPI on the PATH.
-func withUV(t *testing.T) {
-	t.Helper()
-	venv := filepath.Join(t.TempDir(), "venv")
-	for _, argv := range [][]string{{"python3", "-m", "venv", venv}, {venv + "/bin/python", "-m", "pip", "install", "-q", "uv"}} {
-		if out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput(); err != nil {
-			t.Fatalf("%v: %v: %s", argv, err, out)
-		}
-	}
 	bin := t.TempDir()
-	if err := os.Symlink(venv+"/bin/uv", filepath.Join(bin, "uv")); err != nil {
+	if err := os.Symlink(filepath.Join(filepath.Dir(pythons[0]), "uv"), filepath.Join(bin, "uv")); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
+	t.Run("with uv", buildWithUV)
 }
 
-func TestBuildWithUV(t *testing.T) {
-	withUV(t)
+func buildWithUV(t *testing.T) {
 	var log bytes.Buffer
 	b := builder(t, t.TempDir(), false)
 	env, err := b.Build(t.Context(), sixYAML, &log)

@@ -25,6 +25,8 @@ type instance struct {
 	status   *status
 	steps    io.WriteCloser // the log of the steps
 
+	leaving bool // it is being removed; under the launcher's lock
+
 	ctx    context.Context //nolint:containedctx // because it is the life of the goroutine run, which Ensure starts
 	cancel context.CancelCauseFunc
 	done   chan struct{}   // closed when run has returned
@@ -50,7 +52,11 @@ type seat struct {
 	probing   context.CancelFunc // ends the probe of the process that is up
 }
 
-var errRemoved = errors.New("the instance was removed")
+// The causes of the end of an instance's context.
+var (
+	errRemoved = errors.New("the instance was removed")
+	errStopped = errors.New("the instance has ended")
+)
 
 func newInstance(ctx context.Context, l *Launcher, want workers.Instance) *instance {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -194,8 +200,6 @@ func (i *instance) down() {
 	i.cancel(errStopped)
 	i.guards.Wait()
 }
-
-var errStopped = errors.New("the instance has ended")
 
 // note writes a line to the log of the steps.
 func (i *instance) note(format string, args ...any) {

@@ -56,9 +56,15 @@ func guardOnce(ctx context.Context, what order, in io.Reader) (status int, err e
 		return 0, err
 	}
 	gone := make(chan struct{})
-	go func() { defer close(gone); io.Copy(io.Discard, in) }() // ends with in, or the process
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	go func() { // ends with in, or the process
+		defer close(gone)
+		io.Copy(io.Discard, in) //nolint:errcheck // because an error is an end as well
+	}()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		cmd.Wait() //nolint:errcheck // because tell says how it ended
+	}()
 	select {
 	case <-ended:
 		return tell(cmd.ProcessState), killUntilGone(below)

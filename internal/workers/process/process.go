@@ -15,7 +15,6 @@ package process
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -103,7 +102,7 @@ func (l *Launcher) Ensure(ctx context.Context, want workers.Instance) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if i, ok := l.instances[want.ID]; ok {
-		if errors.Is(context.Cause(i.ctx), errRemoved) {
+		if i.leaving {
 			return online.Errorf(online.Conflict, "start instance %s: it is being removed", want.ID)
 		}
 		return nil
@@ -156,6 +155,9 @@ func (l *Launcher) Remove(ctx context.Context, id string) error {
 	}
 	l.mu.Lock()
 	i := l.instances[id]
+	if i != nil {
+		i.leaving = true
+	}
 	l.mu.Unlock()
 	if i != nil {
 		i.stop(ctx)
@@ -227,6 +229,9 @@ func (l *Launcher) socket(id string, n int) string {
 func (l *Launcher) Close(ctx context.Context) error {
 	l.mu.Lock()
 	all := slices.Collect(maps.Values(l.instances))
+	for _, i := range all {
+		i.leaving = true
+	}
 	l.mu.Unlock()
 	var wg sync.WaitGroup
 	for _, i := range all {

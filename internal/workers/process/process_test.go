@@ -109,7 +109,7 @@ func TestInstanceFails(t *testing.T) {
 		"init raises":          {script: "def init(): raise ValueError('no model here')\ndef run(raw): pass\n", want: []string{"exit status 3", "ValueError: no model here"}},
 		"init exits":           {script: "import os\ndef init(): os._exit(9)\ndef run(raw): pass\n", want: []string{"exit status 9", "it printed nothing"}},
 		"init kills itself":    {script: "import os\ndef init(): os.kill(0, 9)\ndef run(raw): pass\n", want: []string{"signal: killed"}},
-		"init never returns":   {script: "import time\ndef init():\n    print('loading'); time.sleep(999)\ndef run(raw): pass\n", change: impatient, want: []string{"probe: worker 0: it did not answer within 400ms", "loading"}},
+		"init never returns":   {script: "import time\ndef init():\n    print('loading'); time.sleep(999)\ndef run(raw): pass\n", change: impatient, want: []string{"probe: worker 0: it did not answer within 1.5s", "loading"}},
 		"init deaf to signals": {script: "import signal, time\ndef init():\n    signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(999)\ndef run(raw): pass\n", change: impatient, want: []string{"did not answer"}},
 		"no such script":       {script: echo, change: func(_ *testing.T, i *workers.Instance) { i.Script = "other.py" }, want: []string{"fetch code", `"other.py"`, "no such file"}},
 		"script is a folder":   {script: echo, change: func(_ *testing.T, i *workers.Instance) { i.Script = "." }, want: []string{"is no file"}},
@@ -158,7 +158,7 @@ func cmpOr(a, b online.Code) online.Code {
 	return a
 }
 
-func impatient(_ *testing.T, i *workers.Instance) { i.Readiness = probe(400 * time.Millisecond) }
+func impatient(_ *testing.T, i *workers.Instance) { i.Readiness = probe(1500 * time.Millisecond) }
 
 func linkOut(t *testing.T, i *workers.Instance) {
 	i.Script = "link.py"
