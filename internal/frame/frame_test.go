@@ -227,6 +227,19 @@ func TestSendTellsWhetherAnythingWasSent(t *testing.T) {
 	}
 }
 
+// The deadline of a large request is not that of the next one, which is small.
+func TestDeadlineIsOfOneRequest(t *testing.T) {
+	c, other := pipe(t)
+	go io.Copy(io.Discard, other)
+	for _, body := range []string{strings.Repeat("x", 2*inline), "x"} {
+		deadline := time.Now().Add(200 * time.Millisecond)
+		if _, err := c.Send(post(body), deadline); err != nil {
+			t.Fatalf("%d bytes: %v", len(body), err)
+		}
+		time.Sleep(time.Until(deadline) + 10*time.Millisecond)
+	}
+}
+
 // A request that came back unsent goes to the next worker byte by byte as it was.
 func TestRequestCanBeSentAgain(t *testing.T) {
 	r := post("body")

@@ -98,7 +98,11 @@ type target struct {
 func newRoute(e Endpoint, seq uint64, backends map[string]*backend) *route {
 	r := &route{Endpoint: e, seq: seq, targets: make(map[string]*target, len(e.Deployments))}
 	for _, d := range e.Deployments {
-		r.targets[d.Name] = &target{d, backends[d.ID], []string{d.Name}, []string{d.Model}}
+		t := &target{Deployment: d, backend: backends[d.ID], name: []string{d.Name}}
+		if d.Model != "" {
+			t.model = []string{d.Model}
+		}
+		r.targets[d.Name] = t
 	}
 	upTo := 0
 	for _, name := range slices.Sorted(maps.Keys(e.Shares)) {

@@ -51,6 +51,24 @@ func TestSwapRefuses(t *testing.T) {
 	}
 }
 
+// What a Swap that failed has started is gone: no one dials the worker that comes too late.
+func TestFailedSwapLeavesNothing(t *testing.T) {
+	g := serve(t, Options{}, endpoint(1, deployment("blue", 1, startWorker(t, echo("")))))
+	late := newWorker(t, echo(""))
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := g.Swap(ctx, endpoint(2, deployment("green", 1, late))); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("error %v", err)
+	}
+	late.start()
+	time.Sleep(3 * firstRedial)
+	late.mu.Lock()
+	defer late.mu.Unlock()
+	if len(late.conns) > 0 {
+		t.Error("the worker was connected to")
+	}
+}
+
 func TestSwapConnectsFirst(t *testing.T) {
 	blue, green := startWorker(t, echo("blue ")), newWorker(t, echo("green "))
 	g := serve(t, Options{}, endpoint(1, deployment("blue", 1, blue)))
