@@ -2,10 +2,10 @@ package journal_test
 
 import (
 	"bufio"
-	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,33 +132,65 @@ func newFake(t *testing.T) (*fakeStore, *container.Client) {
 	return s, c
 }
 
-// newAzurite starts Microsoft's own emulator, in memory, on a free port.
+// azurite is Microsoft's own emulator, started by the first test that needs it.
+var azurite struct {
+	once    sync.Once
+	cmd     *exec.Cmd
+	dir     string
+	address string // "" where it is not installed
+	err     error
+	boxes   atomic.Int64
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if azurite.cmd != nil {
+		azurite.cmd.Process.Kill()
+		azurite.cmd.Wait()
+		os.RemoveAll(azurite.dir)
+	}
+	os.Exit(code)
+}
+
+// newAzurite makes a container in the emulator.
 func newAzurite(t *testing.T) *container.Client {
 	t.Helper()
-	script := filepath.Join("..", "..", ".cache", "azurite", "node_modules", "azurite", "dist", "src", "blob", "main.js")
-	if _, err := os.Stat(script); err != nil {
+	azurite.once.Do(startAzurite)
+	switch {
+	case azurite.err != nil:
+		t.Fatal(azurite.err)
+	case azurite.address == "":
 		t.Skip("Azurite is not installed in .cache/azurite")
 	}
-	script, _ = filepath.Abs(script)
-	cmd := exec.CommandContext(t.Context(), "node", script, "--blobPort", "0", "--inMemoryPersistence", "--skipApiVersionCheck", "--silent")
-	cmd.Dir = t.TempDir()
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
+	return azuriteContainer(t, fmt.Sprintf("%s/%s/box%d", azurite.address, azuriteAccount, azurite.boxes.Add(1)))
+}
+
+// startAzurite starts the emulator in memory and on a free port, which it prints.
+func startAzurite() {
+	script, _ := filepath.Abs(filepath.Join("..", "..", ".cache", "azurite", "node_modules", "azurite", "dist", "src", "blob", "main.js"))
+	if _, err := os.Stat(script); err != nil {
+		return
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
+	cmd := exec.Command("node", script, "--blobPort", "0", "--inMemoryPersistence", "--skipApiVersionCheck", "--silent")
+	var out io.Reader
+	if azurite.dir, azurite.err = os.MkdirTemp("", "azurite"); azurite.err != nil {
+		return
 	}
-	t.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
-	const listening = "successfully listens on "
+	cmd.Dir = azurite.dir
+	if out, azurite.err = cmd.StdoutPipe(); azurite.err != nil {
+		return
+	}
+	if azurite.err = cmd.Start(); azurite.err != nil {
+		return
+	}
+	azurite.cmd = cmd
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if _, address, ok := bytes.Cut(lines.Bytes(), []byte(listening)); ok {
-			go io.Copy(io.Discard, out) // ends with the process
-			return azuriteContainer(t, string(address))
+		if _, address, ok := strings.Cut(lines.Text(), "successfully listens on "); ok {
+			azurite.address = address
+			return
 		}
 	}
-	t.Fatal("Azurite ended without listening")
-	return nil
+	azurite.err = errors.New("Azurite ended without listening")
 }
 
 // The account and key that every Azurite has (learn.microsoft.com, "Use the Azurite emulator").
@@ -166,13 +199,13 @@ const (
 	azuriteKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 )
 
-func azuriteContainer(t *testing.T, address string) *container.Client {
+func azuriteContainer(t *testing.T, url string) *container.Client {
 	t.Helper()
 	key, err := container.NewSharedKeyCredential(azuriteAccount, azuriteKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := container.NewClientWithSharedKeyCredential(address+"/"+azuriteAccount+"/container", key, quickly)
+	c, err := container.NewClientWithSharedKeyCredential(url, key, quickly)
 	if err != nil {
 		t.Fatal(err)
 	}
