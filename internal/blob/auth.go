@@ -31,7 +31,7 @@ func (c *call) authorize(op operation) error {
 		return c.checkSharedKey(credential)
 	case scheme != "":
 		return errAuthentication
-	case c.query["sig"] != "":
+	case c.query.Get("sig") != "":
 		return c.checkSAS(op)
 	}
 	return errNoAuthentication

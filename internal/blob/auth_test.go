@@ -220,6 +220,13 @@ func testSignedHeaders(t *testing.T, s *service) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	unsigned := strings.Replace(q.Encode(), "rsct=", "RSCT=", 1)
+	if r := s.raw(t, "GET", c.URL()+"/x?"+unsigned, ""); answer(r) == "200" {
+		t.Errorf("a header that was signed under another name is served: %v", r.Header)
+	}
+	if r := s.raw(t, "GET", s.sasURL(t, nameOf(c), "x", "r")+"&RSCT=text/html", ""); r.Header.Get("Content-Type") == "text/html" {
+		t.Error("a header that was not signed is served")
+	}
 	if r := s.raw(t, "GET", c.URL()+"/x?"+q.Encode(), ""); r.Header.Get("Content-Type") != "text/x-signed" || r.Header.Get("Content-Disposition") != "inline" {
 		t.Errorf("headers %v, want those of the signature", r.Header)
 	}

@@ -24,7 +24,7 @@ func (c *call) putBlock() error {
 	if err != nil {
 		return err
 	}
-	id := c.query["blockid"]
+	id := c.query.Get("blockid")
 	if raw, err := base64.StdEncoding.DecodeString(id); err != nil || len(raw) == 0 || len(raw) > maxBlockID {
 		return errBlockID
 	}
@@ -133,7 +133,7 @@ func (c *call) getBlockList() error {
 	if err != nil {
 		return err
 	}
-	kind := cmp.Or(c.query["blocklisttype"], "committed")
+	kind := cmp.Or(c.query.Get("blocklisttype"), "committed")
 	if kind != "committed" && kind != "uncommitted" && kind != "all" {
 		return invalidQuery("blocklisttype", "want committed, uncommitted or all")
 	}

@@ -53,7 +53,7 @@ func (c *call) headBlob() error {
 	}
 	defer func() { _ = content.Close() }() // it was only read
 	c.propertyHeaders(v)
-	if c.query["comp"] != "metadata" {
+	if c.query.Get("comp") != "metadata" {
 		c.w.Header().Set("Content-Length", strconv.FormatInt(v.Size, 10))
 	}
 	c.w.WriteHeader(http.StatusOK)
@@ -81,11 +81,11 @@ func (c *call) propertyHeaders(v *version) {
 	c.versionHeaders(v)
 	h := c.w.Header()
 	for name, value := range map[string]string{
-		"Content-Type":        cmp.Or(c.query["rsct"], v.ContentType, "application/octet-stream"),
-		"Content-Encoding":    cmp.Or(c.query["rsce"], v.ContentEncoding),
-		"Content-Language":    cmp.Or(c.query["rscl"], v.ContentLanguage),
-		"Content-Disposition": cmp.Or(c.query["rscd"], v.ContentDisposition),
-		"Cache-Control":       cmp.Or(c.query["rscc"], v.CacheControl),
+		"Content-Type":        cmp.Or(c.query.Get("rsct"), v.ContentType, "application/octet-stream"),
+		"Content-Encoding":    cmp.Or(c.query.Get("rsce"), v.ContentEncoding),
+		"Content-Language":    cmp.Or(c.query.Get("rscl"), v.ContentLanguage),
+		"Content-Disposition": cmp.Or(c.query.Get("rscd"), v.ContentDisposition),
+		"Cache-Control":       cmp.Or(c.query.Get("rscc"), v.CacheControl),
 		"Content-MD5":         base64.StdEncoding.EncodeToString(v.MD5),
 	} {
 		if value != "" {

@@ -3,6 +3,7 @@ package blob
 import (
 	"encoding/xml"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -46,17 +47,14 @@ type call struct {
 	*Store
 	w               http.ResponseWriter
 	r               *http.Request
-	query           map[string]string // by name in lower case, the first value of each
+	query           url.Values // names as signed: another case is another name
 	container, blob string
 	createOnly      bool // the signature permits no overwriting
 }
 
 // ServeHTTP answers one request of the REST API.
 func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{Store: s, w: w, r: r, query: map[string]string{}}
-	for name, values := range r.URL.Query() {
-		c.query[strings.ToLower(name)] = values[0]
-	}
+	c := &call{Store: s, w: w, r: r, query: r.URL.Query()}
 	c.container, c.blob = s.split(r)
 	c.commonHeaders()
 	if err := c.serve(); err != nil {
@@ -71,12 +69,12 @@ func (c *call) serve() error {
 	kind := "blob"
 	if c.blob == "" {
 		kind = "container"
-		if c.query["restype"] != "container" {
+		if c.query.Get("restype") != "container" {
 			return invalidQuery("restype", "want container for a URL without the name of a blob")
 		}
 	}
-	op, found := c.routes[strings.TrimSpace(c.r.Method+" "+kind+" "+c.query["comp"])]
-	if !found && c.query["comp"] != "" {
+	op, found := c.routes[strings.TrimSpace(c.r.Method+" "+kind+" "+c.query.Get("comp"))]
+	if !found && c.query.Get("comp") != "" {
 		return invalidQuery("comp", "this store does not support it on a "+kind+" with "+c.r.Method)
 	}
 	if !found {
@@ -98,13 +96,17 @@ func (c *call) serve() error {
 // Azure, or else it is the first segment, as on the emulator.
 func (s *Store) split(r *http.Request) (container, blob string) {
 	path := strings.TrimPrefix(r.URL.Path, "/")
-	if !strings.HasPrefix(r.Host, s.options.Account+".") {
+	if !s.hostNamesAccount(r) {
 		if first, rest, _ := strings.Cut(path, "/"); first == s.options.Account {
 			path = rest
 		}
 	}
 	container, blob, _ = strings.Cut(path, "/")
 	return container, blob
+}
+
+func (s *Store) hostNamesAccount(r *http.Request) bool {
+	return strings.HasPrefix(strings.ToLower(r.Host), s.options.Account+".")
 }
 
 // refuseUnsupported refuses what changes the meaning of a request and isn't heeded here: it must
@@ -119,7 +121,7 @@ func (c *call) refuseUnsupported() error {
 		}
 	}
 	for _, name := range []string{"snapshot", "versionid"} {
-		if c.query[name] != "" {
+		if c.query.Get(name) != "" {
 			return &azureError{400, "UnsupportedQueryParameter", name + ": this store does not support it"}
 		}
 	}
@@ -132,6 +134,7 @@ func (c *call) refuseUnsupported() error {
 func (c *call) commonHeaders() {
 	h := c.w.Header()
 	h.Set("x-ms-request-id", uuid.NewString())
+	h.Set("X-Content-Type-Options", "nosniff") // what was uploaded is no page of ours
 	version := c.r.Header.Get("x-ms-version")
 	if version == "" {
 		version = sasVersion

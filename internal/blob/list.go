@@ -127,20 +127,20 @@ func (c *call) listBlobs() error {
 	if err != nil {
 		return err
 	}
-	l := listing{prefix: c.query["prefix"], delimiter: c.query["delimiter"], max: maxResults}
-	if text := c.query["maxresults"]; text != "" {
+	l := listing{prefix: c.query.Get("prefix"), delimiter: c.query.Get("delimiter"), max: maxResults}
+	if text := c.query.Get("maxresults"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil || n < 1 {
 			return &azureError{400, "OutOfRangeQueryParameterValue", "maxresults: want 1 to 5000"}
 		}
 		l.max = min(n, maxResults)
 	}
-	from, err := base64.RawURLEncoding.DecodeString(c.query["marker"])
+	from, err := base64.RawURLEncoding.DecodeString(c.query.Get("marker"))
 	if err != nil {
 		return invalidQuery("marker", "want the NextMarker of the page before")
 	}
 	l.from = string(from)
-	include := strings.Split(c.query["include"], ",")
+	include := strings.Split(c.query.Get("include"), ",")
 	if slices.Contains(include, "uncommittedblobs") {
 		return invalidQuery("include", "this store does not list uncommitted blobs")
 	}
@@ -212,8 +212,8 @@ func (m metadataXML) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 
 func (c *call) listXML(l listing, p page, withMetadata bool) listXML {
 	list := listXML{
-		ServiceEndpoint: c.endpoint(), ContainerName: c.container, Prefix: l.prefix, Marker: c.query["marker"],
-		MaxResults: c.query["maxresults"], Delimiter: l.delimiter, NextMarker: base64.RawURLEncoding.EncodeToString([]byte(p.next)),
+		ServiceEndpoint: c.endpoint(), ContainerName: c.container, Prefix: l.prefix, Marker: c.query.Get("marker"),
+		MaxResults: c.query.Get("maxresults"), Delimiter: l.delimiter, NextMarker: base64.RawURLEncoding.EncodeToString([]byte(p.next)),
 	}
 	for _, e := range p.entries {
 		if e.version == nil {
@@ -235,7 +235,7 @@ func (c *call) endpoint() string {
 	if c.r.TLS != nil {
 		u.Scheme = "https"
 	}
-	if !strings.HasPrefix(c.r.Host, c.options.Account+".") && strings.HasPrefix(c.r.URL.Path, "/"+c.options.Account+"/") {
+	if !c.hostNamesAccount(c.r) && strings.HasPrefix(c.r.URL.Path, "/"+c.options.Account+"/") {
 		u.Path += c.options.Account
 	}
 	return u.String()

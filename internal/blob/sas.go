@@ -25,7 +25,7 @@ const sasTime = "2006-01-02T15:04:05Z"
 // checkSAS checks a shared access signature. What is wrong with one that isn't genuine, or not
 // at this time, is not told.
 func (c *call) checkSAS(op operation) error {
-	q := c.r.URL.Query()
+	q := c.query
 	// A policy of the container (si) and the key of a user (skoid) are things this store doesn't have.
 	if q.Get("sv") < sasOldest || q.Get("si") != "" || q.Get("skoid") != "" {
 		return errAuthentication
