@@ -208,7 +208,7 @@ def run(raw):
         for _ in range(5):
             subprocess.run(["/bin/sh", "-c", "sleep 0.05 &"])
     if raw == "slow":
-        time.sleep(0.5)
+        time.sleep(1)
     if raw == "die":
         print("last words"); os._exit(7)
     return raw
