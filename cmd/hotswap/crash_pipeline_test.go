@@ -81,21 +81,15 @@ func (p *project) wayOn(t *testing.T, s *server) {
 	if st.Live == "" || st.Lock != nil || st.Rollout.Phase != "Promoted" || len(st.Deployments) != 2 {
 		t.Errorf("left %+v, want one slot live, no lock and two deployments", st)
 	}
-	if live := p.live(t, s); live != "three" {
-		t.Errorf("live is %s, want three", live)
-	}
+	p.becomes(t, s, "three")
 }
 
 // wayBack requires that the former live model can still be brought back.
 func (p *project) wayBack(t *testing.T, s *server) {
 	t.Helper()
-	if live := p.live(t, s); live != "two" {
-		t.Fatalf("live is %s, want two", live)
-	}
+	p.becomes(t, s, "two")
 	s.run(t, "rollback", "-e", p.endpoint).expect(t, 0, "")
-	if live := p.live(t, s); live != "one" {
-		t.Errorf("live is %s after the rollback, want one", live)
-	}
+	p.becomes(t, s, "one")
 	if st := p.status(t, s); st.Lock != nil || len(st.Deployments) != 2 {
 		t.Errorf("left %+v, want no lock and two deployments", st)
 	}

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // project is what a team keeps in its repository: the files of one endpoint.
@@ -111,6 +113,23 @@ func (p *project) status(t *testing.T, s *server) (st status) {
 		t.Fatal(err)
 	}
 	return st
+}
+
+// becomes requires that answers come from the model with that name: at once, or, from a server
+// whose routes follow late as Azure's do, within their delay.
+func (p *project) becomes(t *testing.T, s *server, name string) {
+	t.Helper()
+	end := time.Now()
+	if slices.Contains(s.args, "--azure-like") {
+		end = end.Add(20 * time.Second)
+	}
+	live := p.live(t, s)
+	for ; live != name && time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		live = p.live(t, s)
+	}
+	if live != name {
+		t.Errorf("live is %s, want %s", live, name)
+	}
 }
 
 // live returns the name in the answer of whatever is live.

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"maps"
+	"os"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -71,13 +72,9 @@ func TestLatestModelIsTheNewestVersion(t *testing.T) {
 		p.register(t, s, name)
 	}
 	s.run(t, p.rollout()...).expect(t, 0, "")
-	if live := p.live(t, s); live != "ten" {
-		t.Errorf("live is %s, want ten", live)
-	}
+	p.becomes(t, s, "ten")
 	s.run(t, p.rollout("--model-version", "3")...).expect(t, 0, "")
-	if live := p.live(t, s); live != "three" {
-		t.Errorf("live is %s, want three", live)
-	}
+	p.becomes(t, s, "three")
 	s.run(t, p.rollout("--model-version", "77")...).expect(t, 1, "77")
 }
 
@@ -94,9 +91,7 @@ func TestStepByStep(t *testing.T) {
 		s.run(t, "test", "-e", p.endpoint, "--request-file", p.path("request.json"), "--rollout", deployed.Rollout).expect(t, 0, "passed")
 		s.run(t, "swap", "-e", p.endpoint, "--rollout", deployed.Rollout).expect(t, 0, "")
 		s.run(t, "swap", "-e", p.endpoint, "--rollout", deployed.Rollout).expect(t, 0, "already live")
-		if live := p.live(t, s); live != "one" {
-			t.Errorf("live is %s, want one", live)
-		}
+		p.becomes(t, s, "one")
 	})
 }
 
@@ -111,17 +106,11 @@ func TestRefusedCandidateLeavesTheWayBack(t *testing.T) {
 		s.run(t, p.rollout()...).expect(t, 0, "")
 		p.replace(t, "src/score.py", `return {"model"`, `return "division by zero" or {"model"`)
 		s.run(t, p.rollout()...).expect(t, 5, "error's text")
-		if live := p.live(t, s); live != "two" {
-			t.Fatalf("live is %s, want two", live)
-		}
+		p.becomes(t, s, "two")
 		s.run(t, "rollback", "-e", p.endpoint).expect(t, 0, "")
-		if live := p.live(t, s); live != "one" {
-			t.Errorf("live is %s after the rollback, want one", live)
-		}
+		p.becomes(t, s, "one")
 		s.run(t, "rollback", "-e", p.endpoint).expect(t, 0, "rolled back already")
-		if live := p.live(t, s); live != "one" {
-			t.Errorf("live is %s after a second rollback, want one still", live)
-		}
+		p.becomes(t, s, "one")
 	})
 }
 
@@ -142,10 +131,11 @@ func TestBrokenCandidates(t *testing.T) {
 			s.run(t, p.rollout()...).expect(t, 0, "")
 			p.replace(t, "deployment.yml", "failure_threshold: 20", "failure_threshold: 3")
 			p.replace(t, tt.file, tt.old, tt.text)
-			s.run(t, p.rollout("--logs", p.path("logs"))...).expect(t, 1, tt.says)
-			if live := p.live(t, s); live != "one" {
-				t.Errorf("live is %s, want one", live)
+			s.run(t, p.rollout("--logs", p.path("logs"))...).expect(t, 5, tt.says)
+			if log, err := os.ReadFile(p.path("logs/green.log")); err != nil || !strings.Contains(string(log), tt.says) {
+				t.Errorf("the log that was saved does not say why: %s, %v", log, err)
 			}
+			p.becomes(t, s, "one")
 		})
 	}
 }
@@ -157,7 +147,7 @@ func TestFailedFirstCreateIsMadeAgain(t *testing.T) {
 	p := newProject(t, "again")
 	p.register(t, s, "one")
 	p.replace(t, "src/score.py", "def init():", "def init(:")
-	s.run(t, p.rollout()...).expect(t, 1, "SyntaxError")
+	s.run(t, p.rollout()...).expect(t, 5, "SyntaxError")
 	p.replace(t, "src/score.py", "def init(:", "def init():")
 	e := s.run(t, p.rollout()...).expect(t, 0, "deleting it").rollout(t)
 	if e.Deployment != "blue" {

@@ -122,12 +122,12 @@ func inDoubt(ctx context.Context, err error) bool {
 func (j *Journal) grant(cur observed, c Claim) (int64, error) {
 	next := 1 + max(c.SeenFence, cur.Fence)
 	switch {
+	case cur.Rollout == c.Rollout && c.SeenFence > cur.Fence:
+		return 0, online.Errorf(online.Stale, "lock endpoint %q: rollout %s had it last with fence %d, but the endpoint has seen fence %d: another rollout has gone on since", j.endpoint, c.Rollout, cur.Fence, c.SeenFence)
+	case cur.Rollout == c.Rollout: // nobody else had the lock since, held or not
+		return cur.Fence, nil
 	case !cur.Held:
 		return next, nil
-	case cur.Rollout == c.Rollout && c.SeenFence > cur.Fence:
-		return 0, online.Errorf(online.Stale, "lock endpoint %q: rollout %s holds it with fence %d, but the endpoint has seen fence %d: another rollout has gone on since", j.endpoint, c.Rollout, cur.Fence, c.SeenFence)
-	case cur.Rollout == c.Rollout:
-		return cur.Fence, nil
 	case !cur.seen.store.Before(cur.Expires):
 		return next, nil
 	case c.Take != nil && c.Take(cur.Lock):

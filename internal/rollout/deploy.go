@@ -179,7 +179,7 @@ func (t *turn) candidate(ctx context.Context, req Request) error {
 	put, err := t.put(kept, d)
 	t.saveLog(ctx, d.Name)
 	if err != nil {
-		return t.refuse(ctx, Failed, cause(kept, err))
+		return t.refuse(ctx, phaseOf(err), cause(kept, err))
 	}
 	t.state.Candidate = Candidate{Deployment: put.Name, Fingerprint: put.Fingerprint}
 	if err := t.enter(kept, Deployed); err != nil {
@@ -187,6 +187,14 @@ func (t *turn) candidate(ctx context.Context, req Request) error {
 	}
 	t.Say("slot %s: model %s is up at 0 %%", put.Name, d.Model)
 	return nil
+}
+
+// phaseOf tells a candidate that is at fault from anything else that went wrong.
+func phaseOf(err error) Phase {
+	if online.CodeOf(err) == online.Refused {
+		return Refused
+	}
+	return Failed
 }
 
 // saveLog saves the candidate's log before its slot may be given back. It never fails a rollout.
