@@ -22,6 +22,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -94,7 +96,9 @@ func New(ctx context.Context, o Options) *Control {
 	return c
 }
 
-// Start sweeps what an earlier server left running and begins to make true what the state file wants.
+// Start sweeps what an earlier server left running and begins to make true what the state file
+// wants. When it returns, every endpoint has its routes, if without an instance yet: a request that
+// comes too early is told to try again, not that there is no such endpoint.
 func (c *Control) Start(ctx context.Context) error {
 	c.Launcher.Watch(c.heard)
 	if err := c.sweep(ctx); err != nil {
@@ -105,11 +109,28 @@ func (c *Control) Start(ctx context.Context) error {
 		endpoints, err = tx.Endpoints(ctx)
 		return err
 	})
+	if err != nil {
+		return err
+	}
 	for _, e := range endpoints {
 		c.note(ctx, e.Name)
 		c.wake(e.Name)
 	}
-	return err
+	for _, r := range c.all() {
+		select {
+		case <-r.stepped:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// all returns the reconcilers that there are.
+func (c *Control) all() []*reconciler {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Collect(maps.Values(c.reconcilers))
 }
 
 // sweep leaves of an earlier server's instances only those that are kept for their logs. The
@@ -150,12 +171,11 @@ func (c *Control) sweep(ctx context.Context) error {
 func (c *Control) Close(ctx context.Context) error {
 	c.mu.Lock()
 	c.closed = true
-	reconcilers := c.reconcilers
 	c.mu.Unlock()
 	c.stop()
 	c.wg.Wait()
 	var drained sync.WaitGroup
-	for _, r := range reconcilers {
+	for _, r := range c.all() {
 		drained.Go(func() { r.leave(ctx) })
 	}
 	drained.Wait()

@@ -22,16 +22,26 @@ func TestTwentyDeployments(t *testing.T) {
 
 func TestUpdateReplacesTheSet(t *testing.T) {
 	w := taxi(t)
+	before := w.revision()
 	w.succeeded(w.put(deployment("blue", "2", instances(2))))
+	if after := w.revision(); after <= before {
+		t.Errorf("routes of other instances have revision %d, after %d", after, before)
+	}
 	if got := w.live("blue"); !slices.Equal(got, []string{"2", "2"}) {
 		t.Errorf("routed to models %v, want 2 of version 2", got)
 	}
 	w.eventually("the old set is gone", func() bool { return maps.Equal(w.up(), map[string]int{"blue 2": 2}) })
 	d := w.diary()
 	swap, drain, remove := slices.Index(d, "swap map[blue:100]"), slices.Index(d, "drain instance"), slices.Index(d, "remove blue")
-	if !(swap < drain && drain < remove) {
+	if swap >= drain || drain >= remove {
 		t.Errorf("order %q", d)
 	}
+}
+
+func (w *world) revision() int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.routes["taxi"].Revision
 }
 
 // Only what needs new processes starts them.

@@ -18,7 +18,7 @@ import (
 // runs and what is routed is what the last accepted requests want, and nothing else is left.
 func TestAnySequenceConverges(t *testing.T) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
-		flag.Set("rapid.checks", "30")
+		flag.Set("rapid.checks", "20")
 	}
 	n := 0
 	rapid.Check(t, func(rt *rapid.T) {

@@ -18,12 +18,13 @@ const (
 	liveFirst   = 30 * time.Second // how long after a start deployments without traffic wait for those with
 )
 
-// reconciler converges one endpoint. Its goroutine, in run, owns every field below inbox; others
+// reconciler converges one endpoint. Its goroutine, in run, owns every field from began on; others
 // leave it mail.
 type reconciler struct {
 	*Control
 	endpoint string
 	inbox    inbox
+	stepped  chan struct{} // closed after the first step
 
 	began   time.Time
 	seen    map[string]observation // of instances
@@ -58,7 +59,7 @@ const (
 
 func newReconciler(c *Control, endpoint string) *reconciler {
 	return &reconciler{
-		Control: c, endpoint: endpoint, inbox: inbox{bell: make(chan struct{}, 1)}, began: time.Now(),
+		Control: c, endpoint: endpoint, inbox: inbox{bell: make(chan struct{}, 1)}, stepped: make(chan struct{}), began: time.Now(),
 		seen: map[string]observation{}, leaving: map[string]bool{}, drops: map[string]drop{},
 	}
 }
@@ -66,8 +67,10 @@ func newReconciler(c *Control, endpoint string) *reconciler {
 // run takes steps until the endpoint is gone or ctx ends.
 func (r *reconciler) run(ctx context.Context) {
 	defer r.tasks.Wait()
+	stepped := sync.OnceFunc(func() { close(r.stepped) })
 	for {
 		again, gone, err := r.step(ctx)
+		stepped()
 		switch {
 		case ctx.Err() != nil:
 			return

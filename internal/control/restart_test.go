@@ -107,12 +107,12 @@ func TestRestartBringsUpTheLiveFirst(t *testing.T) {
 	}
 	w.crash()
 	w.start()
+	w.mu.Lock()
+	if r := w.routes["taxi"]; len(r.Deployments) != 2 || r.Shares["live"] != 100 {
+		t.Errorf("routes %+v when the start was over, want both deployments", r)
+	}
+	w.mu.Unlock()
 	id := w.hanging()
-	w.eventually("the routes name both", func() bool {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		return len(w.routes["taxi"].Deployments) == 2
-	})
 	if got := w.up(); !maps.Equal(got, map[string]int{"live 1": 1}) {
 		t.Errorf("started %v before the live one was up", got)
 	}
