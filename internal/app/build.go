@@ -102,7 +102,9 @@ func (a *App) openBlobs(ctx context.Context, p *parts) (err error) {
 func (a *App) buildControl(ctx context.Context, p *parts) error {
 	launcher, err := process.New(process.Options{
 		Dir: a.options.StateDir, Guard: a.options.Guard, Fetch: p.library, Log: a.options.Log,
-		Environments: environ.New(environ.Options{Dir: a.options.StateDir, Strict: a.options.Strict, Log: a.options.Log}),
+		Environments: environ.New(environ.Options{
+			Dir: a.options.StateDir, Strict: a.options.Strict, Run: process.Once(a.options.Guard), Log: a.options.Log,
+		}),
 	})
 	if err != nil {
 		return err

@@ -118,6 +118,13 @@ func TestStepsOfOneRolloutShareTheLock(t *testing.T) {
 	}
 	wantCode(t, "renew the lease of the step before", deploy.Renew(t.Context()), online.Stale)
 
+	if err := test.Release(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if again := acquire(t, j, bob); again.Fence() != 1 {
+		t.Errorf("after it gave the lock back the rollout has fence %d, want 1: nobody else had it", again.Fence())
+	}
+
 	bob.SeenFence = 2
 	_, err = j.Acquire(t.Context(), bob)
 	wantCode(t, "go on with a rollout that was overtaken", err, online.Stale)

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -52,7 +53,7 @@ func (r *Runner) deploy(ctx context.Context, req Request) (*turn, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := r.open(ctx, req.Reason, false)
+	t, err := r.open(ctx, cmp.Or(req.Reason, "rollout"), false)
 	if err != nil {
 		return nil, err
 	}

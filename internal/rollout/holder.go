@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/user"
 	"strconv"
 	"strings"
 
@@ -27,7 +28,11 @@ func name(host string) string {
 	if run := os.Getenv("GITHUB_RUN_ID"); run != "" {
 		return fmt.Sprintf("%s run %s", os.Getenv("GITHUB_REPOSITORY"), run)
 	}
-	return fmt.Sprintf("%s@%s", os.Getenv("USER"), host)
+	who := "unknown"
+	if u, err := user.Current(); err == nil {
+		who = u.Username
+	}
+	return who + "@" + host
 }
 
 // gone reports whether the holder's process is known to have ended: it ran on this machine, and

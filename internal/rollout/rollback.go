@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 
 	"hotswap/internal/online"
@@ -9,7 +10,7 @@ import (
 // Rollback restores the traffic from before the last promoted rollout. Where that is already
 // so it changes nothing, and already is true.
 func (r *Runner) Rollback(ctx context.Context, reason string) (s State, already bool, err error) {
-	t, err := r.open(ctx, reason, true)
+	t, err := r.open(ctx, cmp.Or(reason, "rollback"), true)
 	if err != nil {
 		return State{}, false, err
 	}
