@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,6 +21,8 @@ var binary string
 func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
 func buildAndRun(m *testing.M) int {
+	flag.Parse()
+	_ = flag.Set("test.parallel", "6") // these tests wait for processes more than they compute
 	dir, err := os.MkdirTemp("", "hotswap-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
