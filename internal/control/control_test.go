@@ -144,6 +144,9 @@ func TestFence(t *testing.T) {
 		return err
 	}
 	w.succeeded(w.put(deployment("green", "1", fenced("5"))))
+	if e, err := w.Endpoint(t.Context(), "taxi"); err != nil || e.Tags[online.TagFence] != "5" {
+		t.Errorf("the endpoint shows fence %q, %v; want that of the deployment", e.Tags[online.TagFence], err)
+	}
 	for _, step := range []struct {
 		name string
 		err  error

@@ -5,6 +5,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -59,8 +60,13 @@ func (c *Control) Endpoints(ctx context.Context) ([]online.Endpoint, error) {
 // routesAtOnce is the value of online.RoutesAtOnce where PutEndpoint keeps that word.
 const routesAtOnce = "at-once"
 
+// shown is an endpoint as clients read it. Its fence is the largest seen, also where a deployment
+// brought it: so whoever sends back what was read has it, and a rollout from before has not.
 func (c *Control) shown(e store.Endpoint) online.Endpoint {
 	e.ScoringURI = c.ScoringURI(e.Name)
+	if e.Fence > 0 {
+		e.Tags = with(e.Tags, online.TagFence, strconv.FormatUint(e.Fence, 10))
+	}
 	if c.pace.traffic == 0 {
 		e.Properties = with(e.Properties, online.RoutesAtOnce, routesAtOnce)
 	}
@@ -116,7 +122,7 @@ func idle(row store.Endpoint, created bool) error {
 
 // replaceEndpoint writes the desired state e in the place of row's.
 func (c *Control) replaceEndpoint(ctx context.Context, tx *store.Tx, row store.Endpoint, e online.Endpoint, created bool) (err error) {
-	if row.Fence, err = nextFence(e.Tags, row.Tags, row.Fence); err != nil {
+	if row.Fence, err = nextFence(e.Tags, nil, row.Fence); err != nil {
 		return err
 	}
 	if err := checkTraffic(ctx, tx, e); err != nil {
@@ -198,7 +204,7 @@ func (c *Control) PatchEndpoint(ctx context.Context, name string, p Patch) (kept
 	o = newOperation(name, "", false)
 	o, err = c.changeEndpoint(ctx, o, func(row *store.Endpoint) (err error) {
 		if p.Tags != nil {
-			row.Fence, err = nextFence(p.Tags, row.Tags, row.Fence)
+			row.Fence, err = nextFence(p.Tags, nil, row.Fence)
 			row.Tags = p.Tags
 		}
 		if p.Identity != nil {

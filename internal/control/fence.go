@@ -8,8 +8,8 @@ import (
 
 // nextFence is the largest fence seen of an endpoint once a change with these tags is committed.
 // A change with a lower fence is online.Stale: it is of a rollout that lost its lock and did not
-// notice. One without a fence, or with the fence that the resource has already, is not a rollout's
-// own: a person who changes one field sends back all that was read.
+// notice. One without a fence, or with the fence that is stored, is not a rollout's own: a person
+// who changes one field of an older deployment sends back all that was read.
 func nextFence(tags, stored map[string]string, seen uint64) (uint64, error) {
 	text, fenced := tags[online.TagFence]
 	if !fenced || text == stored[online.TagFence] {
