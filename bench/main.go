@@ -52,8 +52,8 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer ours.stop()
 	peers := []*peer{ours}
-	for _, class := range []string{"sync", "gthread"} {
-		p, err := startGunicorn(ctx, class, filepath.Dir(model))
+	for _, class := range []string{"gthread", "sync"} {
+		p, err := startGunicorn(ctx, class, filepath.Dir(model), ours)
 		if err != nil {
 			return err
 		}

@@ -31,6 +31,7 @@ type peer struct {
 	url     string
 	tls     *tls.Config
 	header  map[string]string
+	cert    string // path of its certificate and key, without .crt and .key
 	process *exec.Cmd
 }
 
@@ -137,12 +138,14 @@ func (p *peer) learn(ctx context.Context, said map[string]string) error {
 	}
 	roots := x509.NewCertPool()
 	roots.AppendCertsFromPEM(pem)
+	p.cert = filepath.Join(filepath.Dir(said["CA"]), "server")
 	p.url, p.tls, p.header = e.ScoringURI, &tls.Config{RootCAs: roots}, map[string]string{"Authorization": "Bearer " + key}
 	return nil
 }
 
-// startGunicorn starts the same score.py with one worker of a class, in a Python of its own.
-func startGunicorn(ctx context.Context, class, modelDir string) (*peer, error) {
+// startGunicorn starts the same score.py with one worker of a class, in a Python of its own. The
+// class that keeps connections serves HTTPS, with the certificate that ours has.
+func startGunicorn(ctx context.Context, class, modelDir string, ours *peer) (*peer, error) {
 	if err := install(ctx); err != nil {
 		return nil, err
 	}
@@ -151,8 +154,10 @@ func startGunicorn(ctx context.Context, class, modelDir string) (*peer, error) {
 		return nil, err
 	}
 	args := []string{"--workers", "1", "--worker-class", class, "--bind", address, "--log-level", "error", "flask_app:app"}
+	p := &peer{name: "gunicorn " + class, url: "http://" + address + "/score"}
 	if class == "gthread" {
-		args = append([]string{"--threads", "8"}, args...)
+		args = append([]string{"--threads", "8", "--certfile", ours.cert + ".crt", "--keyfile", ours.cert + ".key"}, args...)
+		p.url, p.tls = strings.NewReplacer("http:", "https:", "127.0.0.1", "localhost").Replace(p.url), ours.tls
 	}
 	c := exec.CommandContext(ctx, filepath.Join(venv, "bin", "gunicorn"), args...)
 	src, err := filepath.Abs(filepath.Join(example, "src"))
@@ -168,7 +173,7 @@ func startGunicorn(ctx context.Context, class, modelDir string) (*peer, error) {
 	if err := c.Start(); err != nil {
 		return nil, err
 	}
-	p := &peer{name: "gunicorn " + class, url: "http://" + address + "/score", process: c}
+	p.process = c
 	if err := reachable(ctx, address); err != nil {
 		p.stop()
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -16,11 +17,13 @@ import (
 func TestPost(t *testing.T) {
 	var connections atomic.Int64
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Connection-Is-Over") != "" {
-			w.Header().Set("Connection", "close")
-		}
 		w.Header().Set("Seen", r.Header.Get("Authorization"))
-		_, _ = io.Copy(w, r.Body)
+		body, _ := io.ReadAll(r.Body)
+		_, _ = w.Write(body)
+		if string(body) == "in parts" {
+			w.(http.Flusher).Flush()
+			_, _ = w.Write([]byte("!"))
+		}
 	}))
 	s.Config.ConnState = func(_ net.Conn, state http.ConnState) {
 		if state == http.StateNew {
@@ -37,9 +40,10 @@ func TestPost(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	for _, body := range []string{"one", "two", ""} {
+	long := strings.Repeat("long ", 10_000)
+	for body, want := range map[string]string{"one": "one", "two": "two", "": "", long: long, "in parts": "in parts!"} {
 		a, err := c.Post(t.Context(), []byte(body))
-		if err != nil || a.Status != http.StatusOK || string(a.Body) != body || a.Header.Get("Seen") != "Bearer k" {
+		if err != nil || a.Status != http.StatusOK || string(a.Body) != want || a.Header.Get("seen") != "Bearer k" {
 			t.Errorf("Post(%q) = %d %q %v, %v", body, a.Status, a.Body, a.Header, err)
 		}
 	}
