@@ -63,6 +63,9 @@ type config struct {
 // findConfig looks for .azureml/config.json and config.json in dir and in each folder above it,
 // as azure-ai-ml does. A file of that name that names no workspace is someone else's.
 func findConfig(dir string) (path string, c config) {
+	if full, err := filepath.Abs(dir); err == nil {
+		dir = full // "." has no folder above it
+	}
 	for {
 		for _, name := range []string{filepath.Join(".azureml", "config.json"), "config.json"} {
 			path = filepath.Join(dir, name)
