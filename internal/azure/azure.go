@@ -73,9 +73,14 @@ func Dial(_ context.Context, o Options) (*Client, error) {
 		Cloud: login.cloud.Configuration, Transport: c.http,
 		Retry: policy.RetryOptions{TryTimeout: RequestTimeout},
 	}
-	if c.cred, err = login.credential(c.options); err != nil {
+	over := &lastError{http: c.http}
+	asking := c.options
+	asking.Transport = over
+	cred, err := login.credential(asking)
+	if err != nil {
 		return nil, online.Errorf(online.Invalid, "use %s from %s: %w", login.who, login.from, err)
 	}
+	c.cred = tokens{cred, over}
 	c.factory, err = armmachinelearning.NewClientFactory(c.workspace.Subscription, c.cred,
 		&arm.ClientOptions{ClientOptions: c.options, DisableRPRegistration: true})
 	if err != nil {

@@ -44,6 +44,9 @@ func classify(err error, role, doing string) error {
 	if e, ok := errors.AsType[*azcore.ResponseError](err); ok {
 		return answered(e, role, doing)
 	}
+	if e, ok := errors.AsType[*unreachableError](err); ok {
+		return online.Errorf(online.Unavailable, "%s: %w", doing, e)
+	}
 	if e, ok := errors.AsType[*untrustedError](err); ok {
 		return online.Errorf(online.Unavailable, "%s: %w", doing, e)
 	}
@@ -102,7 +105,7 @@ func loginFailed(e *azidentity.AuthenticationFailedError, doing string) error {
 	if e.RawResponse.StatusCode >= http.StatusInternalServerError {
 		return online.Errorf(online.Unavailable, "%s: the login service answered %d; try again", doing, e.RawResponse.StatusCode)
 	}
-	return online.Errorf(online.Unauthenticated, "%s: the login service refused the credential (status %d)", doing, e.RawResponse.StatusCode)
+	return online.Errorf(online.Unauthenticated, "%s: the login service refused the credential (status %d); check that it is of this server and has not expired", doing, e.RawResponse.StatusCode)
 }
 
 // operationFailed tells how a long-running operation ended. Its text may hold the last lines of a
