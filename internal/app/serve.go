@@ -52,6 +52,9 @@ func (a *App) listen(ctx context.Context) (err error) {
 
 func (a *App) open(ctx context.Context, addr string) (net.Listener, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if e, ok := errors.AsType[*net.OpError](err); ok {
+		err = e.Err // without the address a second time
+	}
 	if err != nil {
 		return nil, online.Errorf(online.Invalid, "listen on %s: %w; choose another address or stop what listens there", addr, err)
 	}
