@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -37,10 +38,10 @@ func Main(ctx context.Context, args []string, env Env) int {
 	began := false
 	runsAsked(root, &began)
 	ran, err := root.ExecuteContextC(ctx)
-	switch {
-	case err == nil:
+	if err == nil {
 		return done
-	case !began:
+	}
+	if _, is := errors.AsType[usageError](err); is || !began {
 		err = usagef("%w; see %s --help", err, ran.CommandPath())
 	}
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
@@ -49,13 +50,6 @@ func Main(ctx context.Context, args []string, env Env) int {
 	fmt.Fprintln(env.Stderr, "hotswap:", err)
 	return exitCode(err)
 }
-
-// usageError is a command line that cannot be run.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 // exitCode is the only place that turns an error into an exit code.
 func exitCode(err error) int {
@@ -85,7 +79,7 @@ type session struct {
 
 func newRoot(env Env) *cobra.Command {
 	s := &session{Env: env}
-	root := &cobra.Command{
+	root := group(&cobra.Command{
 		Use:   "hotswap",
 		Short: "Put a new version of a model into production without dropping a request",
 		Long: `Hotswap deploys models to Azure ML managed online endpoints, or to its own server that
@@ -96,16 +90,25 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 locked by another rollou
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return s.check() },
-	}
+	})
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)
-	s.globalFlags(root)
+	root.SetFlagErrorFunc(flagError)
+	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if not .HasAvailableSubCommands}}", 1))
+	root.SetHelpCommand(newHelp())
+	root.PersistentFlags().StringVarP(&s.output, "output", "o", "table", "`FORMAT` of what is printed: table or json")
 	for _, make := range []func(*session) *cobra.Command{
-		newDeploy, newTest, newSwap, newRollout, newRollback, newStatus,
-		newModel, newEndpoint, newDeployment, newServe, newDemo, newVersion, newGuard,
+		newDeploy, newTest, newSwap, newRollout, newRollback, newStatus, newModel, newEndpoint, newDeployment,
 	} {
-		root.AddCommand(make(s))
+		c := make(s)
+		s.workspaceFlags(c)
+		root.AddCommand(c)
+	}
+	root.AddCommand(newServe(s), newDemo(s), newVersion(s), newGuard(s))
+	root.InitDefaultCompletionCmd()
+	if c, _, err := root.Find([]string{"completion"}); err == nil {
+		group(c)
 	}
 	return root
 }
@@ -123,13 +126,13 @@ func runsAsked(c *cobra.Command, began *bool) {
 	}
 }
 
-func (s *session) globalFlags(root *cobra.Command) {
-	f := root.PersistentFlags()
+// workspaceFlags are those of every command that speaks to a workspace.
+func (s *session) workspaceFlags(c *cobra.Command) {
+	f := c.PersistentFlags()
 	f.StringVar(&s.credentials, "credentials", "", "`FILE` with a service principal's JSON (default: $AZURE_CREDENTIALS, the AZURE_* variables, the az session)")
 	f.StringVar(&s.subscription, "subscription", "", "`ID` of the subscription")
 	f.StringVarP(&s.group, "resource-group", "g", "", "`NAME` of the resource group")
 	f.StringVarP(&s.workspace, "workspace-name", "w", "", "`NAME` of the Azure ML workspace")
-	f.StringVarP(&s.output, "output", "o", "table", "`FORMAT` of what is printed: table or json")
 	f.BoolVarP(&s.verbose, "verbose", "v", false, "tell which credential and workspace are used, and where they come from")
 }
 

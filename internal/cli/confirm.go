@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/term"
+
+	"hotswap/internal/online"
 )
 
 // confirm asks before what can't be undone. Where nobody can be asked it wants --yes.
@@ -22,7 +24,7 @@ func (s *session) confirm(yes bool, format string, args ...any) error {
 	fmt.Fprintf(s.Stderr, "%s? [y/N] ", what)
 	answer, _ := bufio.NewReader(in).ReadString('\n')
 	if !strings.EqualFold(strings.TrimSpace(answer), "y") {
-		return usagef("not confirmed: nothing was changed")
+		return online.Errorf(online.Invalid, "not confirmed: nothing was changed")
 	}
 	return nil
 }

@@ -21,7 +21,7 @@ func newDemo(s *session) *cobra.Command {
 replaces it with a better one, tries a broken one, rolls back, and counts the failed requests.`,
 		Example: `  hotswap demo
   hotswap demo -o json | tail -n 1`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			sum, err := demo.Run(c.Context(), o)
 			if err != nil {

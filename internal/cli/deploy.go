@@ -19,7 +19,7 @@ and creates the candidate there at 0 % of the traffic. Then run hotswap test and
 lock is kept for them.`,
 		Example: `  hotswap deploy --endpoint-file endpoint.yml --deployment-file deployment.yml
   hotswap deploy --endpoint-file endpoint.yml --deployment-file deployment.yml --model-version 7 --logs logs`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			req, err := flags.request(s)
 			if err != nil {
@@ -58,7 +58,7 @@ func (s *session) saveLog(dir string) func(deployment, log string) error {
 // told prints where the rollout is, also when the command failed on the way: a rollout that has
 // begun has an id that the next command needs.
 func (s *session) told(state rollout.State, err error) error {
-	if state.ID == "" {
+	if state.Phase == "" { // what was locked and let go
 		return err
 	}
 	if e := s.print(viewRollout(state), func() *table { return rolloutTable(state) }); err == nil {

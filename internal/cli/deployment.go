@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -10,7 +11,7 @@ import (
 )
 
 func newDeployment(s *session) *cobra.Command {
-	c := &cobra.Command{Use: "deployment", Short: "List, show and delete deployments, and read their logs"}
+	c := group(&cobra.Command{Use: "deployment", Short: "List, show and delete deployments, and read their logs"})
 	c.AddCommand(newDeploymentList(s), newDeploymentShow(s), newDeploymentLogs(s), newDeploymentDelete(s))
 	return c
 }
@@ -31,7 +32,7 @@ type deploymentView struct {
 func viewDeployment(d azure.Deployment) deploymentView {
 	return deploymentView{
 		Name: d.Name, Endpoint: d.Endpoint, State: d.State, Model: d.Model.String(), InstanceType: d.InstanceType,
-		InstanceCount: d.InstanceCount, Tags: d.Tags, Properties: d.Properties, Fingerprint: d.Fingerprint,
+		InstanceCount: d.InstanceCount, Tags: orEmpty(d.Tags), Properties: orEmpty(d.Properties), Fingerprint: d.Fingerprint,
 	}
 }
 
@@ -52,7 +53,7 @@ func ofEndpoint(c *cobra.Command, endpoint *string) {
 func newDeploymentList(s *session) *cobra.Command {
 	var endpoint string
 	c := &cobra.Command{
-		Use: "list", Short: "List the deployments of an endpoint", Example: "  hotswap deployment list -e taxi-fare", Args: cobra.NoArgs,
+		Use: "list", Short: "List the deployments of an endpoint", Example: "  hotswap deployment list -e taxi-fare", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := s.client(c.Context())
 			if err != nil {
@@ -72,7 +73,7 @@ func newDeploymentList(s *session) *cobra.Command {
 func newDeploymentShow(s *session) *cobra.Command {
 	var endpoint, name string
 	c := &cobra.Command{
-		Use: "show", Short: "Show one deployment", Example: "  hotswap deployment show -e taxi-fare -n blue -o json", Args: cobra.NoArgs,
+		Use: "show", Short: "Show one deployment", Example: "  hotswap deployment show -e taxi-fare -n blue -o json", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := s.client(c.Context())
 			if err != nil {
@@ -102,11 +103,14 @@ func newDeploymentLogs(s *session) *cobra.Command {
 		Use: "logs", Short: "Print a deployment's log",
 		Example: `  hotswap deployment logs -e taxi-fare -n green
   hotswap deployment logs -e taxi-fare -n green --container storage-initializer --lines 20`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			which, known := containers[container]
-			if !known || lines < 1 {
-				return usagef("--container is %q and --lines %d, want inference-server or storage-initializer, and at least 1", container, lines)
+			switch {
+			case !known:
+				return usagef("--container is %q, want inference-server or storage-initializer", container)
+			case lines < 1:
+				return usagef("--lines is %d, want 1 or more", lines)
 			}
 			client, err := s.client(c.Context())
 			if err != nil {
@@ -116,8 +120,7 @@ func newDeploymentLogs(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(s.Stdout, log)
-			return nil
+			return s.printLog(log)
 		},
 	}
 	ofEndpoint(c, &endpoint)
@@ -125,6 +128,15 @@ func newDeploymentLogs(s *session) *cobra.Command {
 	c.Flags().StringVarP(&container, "container", "c", "inference-server", "`WHICH` log: inference-server or storage-initializer")
 	c.Flags().IntVarP(&lines, "lines", "l", defaultLines, "how many `LINES` from the end")
 	return c
+}
+
+// printLog prints a log as it is, or as az ml's API has it: as the one field of an object.
+func (s *session) printLog(log string) error {
+	if s.output == "json" {
+		return s.print(map[string]string{"content": log}, nil)
+	}
+	_, err := fmt.Fprintln(s.Stdout, strings.TrimRight(log, "\n"))
+	return err
 }
 
 // containers maps the words of az ml to those of the API.
@@ -137,7 +149,7 @@ func newDeploymentDelete(s *session) *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use: "delete", Short: "Delete a deployment that has no traffic",
-		Example: "  hotswap deployment delete -e taxi-fare -n blue --yes", Args: cobra.NoArgs,
+		Example: "  hotswap deployment delete -e taxi-fare -n blue --yes", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := s.confirm(yes, "delete deployment %s of %s", name, endpoint); err != nil {
 				return err
@@ -146,7 +158,11 @@ func newDeploymentDelete(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return client.DeleteDeployment(c.Context(), endpoint, name)
+			if err := client.DeleteDeployment(c.Context(), endpoint, name); err != nil {
+				return refusal(err)
+			}
+			s.say("deployment %s of %s is gone", name, endpoint)
+			return nil
 		},
 	}
 	ofEndpoint(c, &endpoint)

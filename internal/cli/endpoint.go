@@ -11,7 +11,7 @@ import (
 )
 
 func newEndpoint(s *session) *cobra.Command {
-	c := &cobra.Command{Use: "endpoint", Short: "Show, invoke and delete endpoints"}
+	c := group(&cobra.Command{Use: "endpoint", Short: "Show, invoke and delete endpoints"})
 	c.AddCommand(newEndpointShow(s), newEndpointList(s), newEndpointInvoke(s), newEndpointDelete(s))
 	return c
 }
@@ -30,7 +30,7 @@ type endpointView struct {
 func viewEndpoint(e online.Endpoint) endpointView {
 	return endpointView{
 		Name: e.Name, State: e.State, Traffic: e.Traffic.Shares(), Mirror: e.Mirror.Shares(),
-		AuthMode: e.AuthMode, ScoringURI: e.ScoringURI, Tags: e.Tags,
+		AuthMode: e.AuthMode, ScoringURI: e.ScoringURI, Tags: orEmpty(e.Tags),
 	}
 }
 
@@ -42,6 +42,14 @@ func endpointTable(es ...online.Endpoint) *table {
 	return t
 }
 
+// refusal is of a delete whose command line is right and that the workspace does not allow.
+func refusal(err error) error {
+	if online.CodeOf(err) == online.Invalid {
+		return online.Errorf(online.Refused, "%w", err)
+	}
+	return err
+}
+
 // nameFlag is the -n of az ml, which every command on one resource needs.
 func nameFlag(c *cobra.Command, name *string, what string) {
 	c.Flags().StringVarP(name, "name", "n", "", "`NAME` of the "+what)
@@ -51,7 +59,7 @@ func nameFlag(c *cobra.Command, name *string, what string) {
 func newEndpointShow(s *session) *cobra.Command {
 	var name string
 	c := &cobra.Command{
-		Use: "show", Short: "Show one endpoint", Example: "  hotswap endpoint show -n taxi-fare", Args: cobra.NoArgs,
+		Use: "show", Short: "Show one endpoint", Example: "  hotswap endpoint show -n taxi-fare", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := s.client(c.Context())
 			if err != nil {
@@ -70,7 +78,7 @@ func newEndpointShow(s *session) *cobra.Command {
 
 func newEndpointList(s *session) *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the workspace's endpoints", Example: "  hotswap endpoint list -o json", Args: cobra.NoArgs,
+		Use: "list", Short: "List the workspace's endpoints", Example: "  hotswap endpoint list -o json", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := s.client(c.Context())
 			if err != nil {
@@ -100,7 +108,7 @@ func newEndpointInvoke(s *session) *cobra.Command {
 		Use: "invoke", Short: "Send a scoring request and print the answer",
 		Example: `  hotswap endpoint invoke -n taxi-fare --request-file request.json
   hotswap endpoint invoke -n taxi-fare --deployment-name green --request-file request.json`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			body, err := s.read("request-file", request)
 			if err != nil {
@@ -132,7 +140,7 @@ func (s *session) invoke(c *cobra.Command, client *azure.Client, r azure.Request
 	if a.Status != http.StatusOK {
 		return online.Errorf(online.Internal, "endpoint %s answered %d: %s", r.Endpoint.Name, a.Status, a.Body)
 	}
-	s.say("answered by %s in %v", a.Deployment, a.Duration)
+	s.say("answered by %s in %.1f ms", a.Deployment, a.Duration.Seconds()*1000)
 	fmt.Fprintln(s.Stdout, string(a.Body))
 	return nil
 }
@@ -144,7 +152,7 @@ func newEndpointDelete(s *session) *cobra.Command {
 	)
 	c := &cobra.Command{
 		Use: "delete", Short: "Delete an endpoint with its deployments",
-		Example: "  hotswap endpoint delete -n taxi-fare --yes", Args: cobra.NoArgs,
+		Example: "  hotswap endpoint delete -n taxi-fare --yes", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := s.confirm(yes, "delete endpoint %s with its deployments", name); err != nil {
 				return err
@@ -153,7 +161,11 @@ func newEndpointDelete(s *session) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return client.DeleteEndpoint(c.Context(), name)
+			if err := client.DeleteEndpoint(c.Context(), name); err != nil {
+				return refusal(err)
+			}
+			s.say("endpoint %s is gone", name)
+			return nil
 		},
 	}
 	nameFlag(c, &name, "endpoint")

@@ -34,18 +34,19 @@ type endpointFlags struct{ name, file string }
 func (f *endpointFlags) add(c *cobra.Command) {
 	c.Flags().StringVarP(&f.name, "endpoint-name", "e", "", "`NAME` of the endpoint")
 	c.Flags().StringVar(&f.file, "endpoint-file", "", "YAML `FILE` that describes the endpoint")
-	c.MarkFlagsMutuallyExclusive("endpoint-name", "endpoint-file")
 }
 
 func (f *endpointFlags) endpoint(s *session) (string, error) {
 	switch {
+	case f.name != "" && f.file != "":
+		return "", usagef("--endpoint-name and --endpoint-file both name an endpoint: give one of them")
 	case f.name != "":
 		return f.name, nil
 	case f.file != "":
 		e, err := spec.ReadEndpoint(s.path(f.file))
 		return e.Name, err
 	}
-	return "", errNoEndpoint
+	return "", usagef("which endpoint? give --endpoint-name or --endpoint-file")
 }
 
 // checkFlags are the request that a candidate must answer.
@@ -97,6 +98,10 @@ func (f *deployFlags) request(s *session) (r rollout.Request, err error) {
 	}
 	if r.Deployment, err = spec.ReadDeployment(s.path(f.deploymentFile)); err != nil {
 		return r, err
+	}
+	if of := r.Deployment.Endpoint; of != r.Endpoint.Name {
+		return r, online.Errorf(online.Invalid, "%s is of endpoint %q, but %s describes %q: deploy with two files of one endpoint",
+			f.deploymentFile, of, f.endpointFile, r.Endpoint.Name)
 	}
 	r.ModelVersion, r.UpdateEndpoint, r.Reason = f.modelVersion, f.updateEndpoint, f.reason
 	return r, nil

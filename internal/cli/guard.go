@@ -16,7 +16,7 @@ func newGuard(s *session) *cobra.Command {
 		Use:    "guard",
 		Short:  "Keep one instance's processes, and end them with the server",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if process.Guard(c.Context(), s.Stdin, s.Stdout) != 0 {
 				return errGuard

@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,7 +15,7 @@ import (
 )
 
 func newModel(s *session) *cobra.Command {
-	c := &cobra.Command{Use: "model", Short: "Register, list and show models"}
+	c := group(&cobra.Command{Use: "model", Short: "Register, list and show models"})
 	c.AddCommand(newModelRegister(s), newModelList(s), newModelShow(s))
 	return c
 }
@@ -30,7 +33,7 @@ type modelView struct {
 
 func viewModel(m online.Model) modelView {
 	return modelView{
-		Name: m.Ref.Name, Version: m.Ref.Version, Type: m.Type, Path: m.URI, Description: m.Description, Tags: m.Tags, Created: m.CreatedAt,
+		Name: m.Ref.Name, Version: m.Ref.Version, Type: m.Type, Path: m.URI, Description: m.Description, Tags: orEmpty(m.Tags), Created: m.CreatedAt,
 	}
 }
 
@@ -54,7 +57,7 @@ func newModelRegister(s *session) *cobra.Command {
 		Use: "register", Aliases: []string{"create"}, Short: "Upload a model and register it as a new version",
 		Example: `  hotswap model register -n taxi-fare --path model.json
   hotswap model register -f model.yml`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			m, path, err := f.model(s)
 			if err != nil {
@@ -75,39 +78,44 @@ func newModelRegister(s *session) *cobra.Command {
 	c.Flags().StringVarP(&f.name, "name", "n", "", "`NAME` of the model")
 	c.Flags().StringVar(&f.version, "version", "", "`VERSION` of the model (default: the next one)")
 	c.Flags().StringVarP(&f.path, "path", "p", "", "`PATH` of the model's file or folder")
-	c.Flags().StringVar(&f.kind, "type", "custom_model", "`TYPE`: custom_model, mlflow_model or triton_model")
+	c.Flags().StringVar(&f.kind, "type", "", "`TYPE`: custom_model, mlflow_model or triton_model (default: custom_model)")
 	c.Flags().StringVar(&f.description, "description", "", "`TEXT` about the model")
 	c.Flags().StringToStringVar(&f.tags, "tag", nil, "`KEY=VALUE` to tag it with, may be repeated")
-	c.MarkFlagsOneRequired("file", "name")
-	c.MarkFlagsRequiredTogether("name", "path")
-	c.MarkFlagsMutuallyExclusive("file", "name")
 	return c
 }
 
-func (f *modelFlags) model(s *session) (online.Model, string, error) {
-	if f.file == "" {
-		m := online.Model{Type: f.kind}
-		m.Ref = online.Ref{Kind: online.Models, Name: f.name, Version: f.version}
-		m.Description, m.Tags = f.description, f.tags
-		return m, s.path(f.path), nil
+// modelTypes are those of az ml, the default first.
+var modelTypes = []string{"custom_model", "mlflow_model", "triton_model"}
+
+// model reads the file, if there is one; flags go over it, as with az ml.
+func (f *modelFlags) model(s *session) (m online.Model, path string, err error) {
+	var file spec.LocalModel
+	switch {
+	case f.file == "" && (f.name == "" || f.path == ""):
+		return m, "", usagef("which model? give --file, or --name and --path")
+	case f.file != "":
+		if file, err = spec.ReadModel(s.path(f.file)); err != nil {
+			return m, "", err
+		}
 	}
-	file, err := spec.ReadModel(s.path(f.file))
-	if err != nil {
-		return online.Model{}, "", err
+	if path = file.Path; f.path != "" {
+		path = s.path(f.path)
 	}
-	m := online.Model{Type: file.Type}
-	m.Ref = online.Ref{Kind: online.Models, Name: file.Name, Version: file.Version}
-	m.Description, m.Tags, m.Properties = file.Description, file.Tags, file.Properties
-	if f.version != "" {
-		m.Ref.Version = f.version
+	if m.Type = cmp.Or(f.kind, file.Type, modelTypes[0]); !slices.Contains(modelTypes, m.Type) {
+		return m, "", usagef("--type is %q, want %s", m.Type, strings.Join(modelTypes, " or "))
 	}
-	return m, file.Path, nil
+	m.Ref = online.Ref{Kind: online.Models, Name: cmp.Or(f.name, file.Name), Version: cmp.Or(f.version, file.Version)}
+	m.Description, m.Tags, m.Properties = cmp.Or(f.description, file.Description), file.Tags, file.Properties
+	if f.tags != nil {
+		m.Tags = f.tags
+	}
+	return m, path, nil
 }
 
 func newModelList(s *session) *cobra.Command {
 	var name string
 	c := &cobra.Command{
-		Use: "list", Short: "List models, or the versions of one", Example: "  hotswap model list -n taxi-fare", Args: cobra.NoArgs,
+		Use: "list", Short: "List models, or the versions of one", Example: "  hotswap model list -n taxi-fare", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := s.client(c.Context())
 			if err != nil {
@@ -127,7 +135,7 @@ func newModelList(s *session) *cobra.Command {
 func newModelShow(s *session) *cobra.Command {
 	var name, version string
 	c := &cobra.Command{
-		Use: "show", Short: "Show one version of a model", Example: "  hotswap model show -n taxi-fare --version 3", Args: cobra.NoArgs,
+		Use: "show", Short: "Show one version of a model", Example: "  hotswap model show -n taxi-fare --version 3", Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			client, err := s.client(c.Context())
 			if err != nil {

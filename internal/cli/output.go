@@ -34,6 +34,14 @@ func (s *session) print(v any, asTable func() *table) error {
 	return asTable().write(s.Stdout)
 }
 
+// orEmpty is for JSON, where a map without entries is {}.
+func orEmpty(m map[string]string) map[string]string {
+	if m == nil {
+		return map[string]string{}
+	}
+	return m
+}
+
 func percent(n int) string { return fmt.Sprintf("%d%%", n) }
 
 // dash shows that there is nothing.

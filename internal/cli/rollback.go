@@ -14,7 +14,7 @@ func newRollback(s *session) *cobra.Command {
 if they are still there unchanged and healthy; else it stops and says what is left. Running it again
 changes nothing.`,
 		Example: `  hotswap rollback -e taxi-fare -m "fares are off since noon"`,
-		Args:    cobra.NoArgs,
+		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			name, err := endpoint.endpoint(s)
 			if err != nil {

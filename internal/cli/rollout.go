@@ -19,7 +19,7 @@ func newRollout(s *session) *cobra.Command {
 test passes. A candidate that fails leaves the traffic and its slot as they were.`,
 		Example: `  hotswap rollout --endpoint-file endpoint.yml --deployment-file deployment.yml \
     --request-file request.json --expected-file expected.json --tolerance 0.01`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			req, asked, err := rolloutRequest(s, &deploy, &check, force)
 			if err != nil {
@@ -38,12 +38,17 @@ test passes. A candidate that fails leaves the traffic and its slot as they were
 	deploy.add(c)
 	check.add(c)
 	c.Flags().BoolVar(&force, "force", false, "swap without a test; this is recorded")
-	c.MarkFlagsOneRequired("request-file", "force")
 	return c
 }
 
 // rolloutRequest reads every file before anything is locked or written.
 func rolloutRequest(s *session, deploy *deployFlags, check *checkFlags, force bool) (req rollout.Request, asked rollout.Check, err error) {
+	switch {
+	case check.request == "" && !force:
+		return req, asked, usagef("with what to test? give --request-file, or --force to swap without a test")
+	case check.request != "" && force:
+		return req, asked, usagef("--force swaps without a test: leave --request-file out")
+	}
 	if req, err = deploy.request(s); err != nil || force {
 		return req, asked, err
 	}

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -26,8 +27,9 @@ func newServe(s *session) *cobra.Command {
 on this machine. All state is under one folder. The first start makes a workspace and a service
 principal and writes its JSON there. SIGTERM drains and stops in order.`,
 		Example: `  hotswap serve
-  hotswap serve --listen 127.0.0.1:9443 --state-dir ./state`,
-		Args: cobra.NoArgs,
+  hotswap serve --listen 127.0.0.1:9443 --state-dir ./state
+  hotswap serve --listen 0.0.0.0:8443 --scoring-listen 0.0.0.0:9443 --hostname ml.example.org`,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := s.serveOptions(&o, level); err != nil {
 				return err
@@ -76,13 +78,20 @@ func (s *session) serve(ctx context.Context, o app.Options) (err error) {
 		defer cancel()
 		err = errors.Join(err, a.Stop(stopping))
 	}()
-	s.announce(a)
+	if err := s.announce(a); err != nil {
+		return err
+	}
 	return a.Run(ctx)
 }
 
 // announce prints where the server is and what a client needs. The credentials' text is not shown.
-func (s *session) announce(a *app.App) {
-	fmt.Fprintf(s.Stdout, `management   %s
+func (s *session) announce(a *app.App) error {
+	if s.output == "json" {
+		return json.NewEncoder(s.Stdout).Encode(map[string]string{
+			"management": a.URL(), "scoring": a.ScoringURL(), "ca": a.CAFile(), "credentials": a.CredentialsFile(),
+		})
+	}
+	_, err := fmt.Fprintf(s.Stdout, `management   %s
 scoring      %s
 CA           %s
 credentials  %s
@@ -92,4 +101,5 @@ In the shell of a client:
 export SSL_CERT_FILE=%q
 export AZURE_CREDENTIALS="$(cat %q)"
 `, a.URL(), a.ScoringURL(), a.CAFile(), a.CredentialsFile(), a.CAFile(), a.CredentialsFile())
+	return err
 }

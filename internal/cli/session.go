@@ -8,7 +8,6 @@ import (
 
 	"hotswap/internal/azure"
 	"hotswap/internal/journal"
-	"hotswap/internal/online"
 	"hotswap/internal/rollout"
 )
 
@@ -71,6 +70,3 @@ func (s *session) commit(ctx context.Context) string {
 	}
 	return strings.TrimSpace(string(out))
 }
-
-// Who is asked for decides what a missing endpoint name means.
-var errNoEndpoint = online.Errorf(online.Invalid, "which endpoint? give --endpoint-name or --endpoint-file")

@@ -24,7 +24,7 @@ func newStatus(s *session) *cobra.Command {
 		Short: "Show an endpoint's slots, models, commits, traffic and lock",
 		Example: `  hotswap status -e taxi-fare
   hotswap status -e taxi-fare --watch`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			name, err := endpoint.endpoint(s)
 			if err != nil {

@@ -15,7 +15,7 @@ func newSwap(s *session) *cobra.Command {
 test and the endpoint is as it was when the slot was chosen. Running it again changes nothing.`,
 		Example: `  hotswap swap -e taxi-fare
   hotswap swap -e taxi-fare --rollout 3f1c2a`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			name, err := endpoint.endpoint(s)
 			if err != nil {

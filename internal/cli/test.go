@@ -25,7 +25,7 @@ status is 200, the body is not an error's text, and it equals the expected answe
 A candidate that fails is refused: its slot is given back what it held.`,
 		Example: `  hotswap test -e taxi-fare --request-file request.json
   hotswap test -e taxi-fare --request-file request.json --expected-file expected.json --tolerance 0.01`,
-		Args: cobra.NoArgs,
+		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
 			asked, err := check.check(s)
 			if err != nil {

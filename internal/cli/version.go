@@ -9,12 +9,16 @@ import (
 
 func newVersion(s *session) *cobra.Command {
 	return &cobra.Command{
-		Use:   "version",
-		Short: "Print the version",
-		Args:  cobra.NoArgs,
+		Use:     "version",
+		Short:   "Print the version",
+		Example: "  hotswap version -o json",
+		Args:    noArguments,
 		RunE: func(*cobra.Command, []string) error {
-			fmt.Fprintln(s.Stdout, "hotswap", version())
-			return nil
+			if s.output == "json" {
+				return s.print(map[string]string{"version": version()}, nil)
+			}
+			_, err := fmt.Fprintln(s.Stdout, "hotswap", version())
+			return err
 		},
 	}
 }
