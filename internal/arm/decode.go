@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"strconv"
 	"strings"
 
 	"hotswap/internal/online"
@@ -79,6 +80,31 @@ func (t *texts) UnmarshalJSON(b []byte) error {
 		default:
 			(*t)[key] = string(raw)
 		}
+	}
+	return nil
+}
+
+// percents is a map of whole numbers. A number in a text is taken too: azure-ai-ml sends the
+// percentages as it was given them, and "az ml" gives it texts.
+type percents map[string]int
+
+func (p *percents) UnmarshalJSON(b []byte) error {
+	var values map[string]json.RawMessage
+	if err := json.Unmarshal(b, &values); err != nil {
+		return err
+	}
+	*p = make(percents, len(values))
+	for key, raw := range values {
+		var percent int
+		var text string
+		err := json.Unmarshal(raw, &percent)
+		if json.Unmarshal(raw, &text) == nil && raw[0] == '"' {
+			percent, err = strconv.Atoi(text)
+		}
+		if err != nil {
+			return &json.UnmarshalTypeError{Value: string(raw), Type: reflect.TypeFor[int](), Field: key}
+		}
+		(*p)[key] = percent
 	}
 	return nil
 }

@@ -29,8 +29,10 @@ func TestBadBodies(t *testing.T) {
 		"a list":              {endpoint, "[]", "the body is a JSON array, want an object"},
 		"no properties":       {endpoint, `{"identity":{}}`, "it has no properties"},
 		"no identity":         {endpoint, `{"properties":{}}`, "it has no identity"},
-		"traffic of a word":   {endpoint, `{"properties":{"traffic":{"blue":"all"}}}`, "properties.traffic is a JSON string, want a whole number"},
-		"traffic of a half":   {endpoint, `{"properties":{"traffic":{"blue":0.5}}}`, "properties.traffic is a JSON number 0.5, want a whole number"},
+		"traffic of a word":   {endpoint, `{"properties":{"traffic":{"blue":"all"}}}`, `properties.traffic.blue is a JSON "all", want a whole number`},
+		"traffic of a half":   {endpoint, `{"properties":{"traffic":{"blue":0.5}}}`, "properties.traffic.blue is a JSON 0.5, want a whole number"},
+		"traffic of a list":   {endpoint, `{"properties":{"traffic":[]}}`, "properties.traffic is a JSON array, want an object"},
+		"traffic of nothing":  {endpoint, `{"properties":{"traffic":{"blue":""}}}`, `properties.traffic.blue is a JSON "", want a whole number`},
 		"traffic of 90":       {endpoint, `{"identity":{},"properties":{"traffic":{"blue":90}}}`, "traffic adds up to 90, want 0 or 100"},
 		"mirror of 60":        {endpoint, `{"identity":{},"properties":{"mirrorTraffic":{"blue":60}}}`, "want 0 to 50"},
 		"authMode":            {endpoint, `{"identity":{},"properties":{"authMode":"none"}}`, `properties.authMode is "none", want Key or AMLToken or AADToken`},
@@ -62,7 +64,7 @@ func TestBadBodies(t *testing.T) {
 func TestDecodeEndpointOfPythonSDK(t *testing.T) {
 	got, err := arm.DecodeEndpoint("taxi", []byte(`{"tags":{"n":1,"gone":null},"location":"local","identity":{"type":"systemAssigned"},
 		"properties":{"authMode":"aadtoken","properties":{"createdBy":"me","createdAt":"2026","lastModifiedAt":"2026","own":"x"},
-		"mirrorTraffic":{"Blue":10},"provisioningState":7,"traffic":{"Green":100,"blue":0},"keys":{"primaryKey":"PK"}}}`))
+		"mirrorTraffic":{"Blue":"10"},"provisioningState":7,"traffic":{"Green":"100","blue":0},"keys":{"primaryKey":"PK"}}}`))
 	if err != nil {
 		t.Fatal(err)
 	}

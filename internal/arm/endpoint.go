@@ -92,14 +92,14 @@ type endpointRequest struct {
 	Tags       texts            `json:"tags"`
 	Identity   *identityRequest `json:"identity"`
 	Properties *struct {
-		AuthMode            string         `json:"authMode"`
-		Description         string         `json:"description"`
-		Compute             string         `json:"compute"`
-		PublicNetworkAccess string         `json:"publicNetworkAccess"`
-		Traffic             map[string]int `json:"traffic"`
-		MirrorTraffic       map[string]int `json:"mirrorTraffic"`
-		Keys                Keys           `json:"keys"`
-		Properties          texts          `json:"properties"`
+		AuthMode            string   `json:"authMode"`
+		Description         string   `json:"description"`
+		Compute             string   `json:"compute"`
+		PublicNetworkAccess string   `json:"publicNetworkAccess"`
+		Traffic             percents `json:"traffic"`
+		MirrorTraffic       percents `json:"mirrorTraffic"`
+		Keys                Keys     `json:"keys"`
+		Properties          texts    `json:"properties"`
 	} `json:"properties"`
 }
 
