@@ -112,6 +112,7 @@ func TestReplies(t *testing.T) {
 		"pending-upload":      {method: "POST", path: scope + "/codes/c0de/versions/1/startPendingUpload", body: `{"pendingUploadType":"TemporaryBlobReference"}`, status: 200},
 		"datastore":           {method: "GET", path: scope + "/datastores/workspaceblobstore", status: 200},
 		"datastores":          {method: "GET", path: scope + "/datastores?isDefault=true", status: 200},
+		"datastore-delete":    {method: "DELETE", path: scope + "/datastores/workspaceblobstore", status: 400},
 		"datastore-put":       {method: "PUT", path: scope + "/datastores/mine", body: `{"properties":{"datastoreType":"AzureBlob","containerName":"mine"}}`, status: 201},
 		"secrets-key":         {method: "POST", path: scope + "/datastores/workspaceblobstore/listSecrets", status: 200},
 		"secrets-sas":         {method: "POST", path: scope + "/datastores/workspaceblobstore/listSecrets", body: `{"expirableSecret":true,"expireAfterHours":2}`, status: 200},
@@ -325,7 +326,7 @@ func TestDelete(t *testing.T) {
 		"no model":         {scope + "/models/taxi/versions/4", 204},
 		"model container":  {scope + "/models/taxi", 200},
 		"no container":     {scope + "/models/none", 204},
-		"datastore":        {scope + "/datastores/workspaceblobstore", 200},
+		"datastore":        {scope + "/datastores/mine", 200},
 		"no datastore":     {scope + "/datastores/none", 204},
 		"code, absent":     {scope + "/codes/x/versions/1", 204},
 		"environment gone": {scope + "/environments/x/versions/1", 204},
@@ -334,6 +335,7 @@ func TestDelete(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newServer(t)
 			s.call("PUT", scope+"/models/taxi/versions/3", modelBody)
+			s.call("PUT", scope+"/datastores/mine", `{"properties":{"containerName":"mine"}}`)
 			if w := s.call("DELETE", tt.path, ""); w.Code != tt.status || w.Body.Len() != 0 {
 				t.Errorf("got %d %s, want %d", w.Code, w.Body, tt.status)
 			}

@@ -105,13 +105,12 @@ func NewDatastore(w Workspace, suffix string, d BlobDatastore) Datastore {
 }
 
 // DecodeDatastore reads the body of a PUT. A datastore is a container of the workspace's own
-// account; its credentials are the server's and not read.
+// account; its credentials are the server's and not read, and neither is whether it is the default.
 func DecodeDatastore(w Workspace, name string, body []byte) (BlobDatastore, error) {
 	r, err := decodeProperties[struct {
 		DatastoreType string `json:"datastoreType"`
 		AccountName   string `json:"accountName"`
 		ContainerName string `json:"containerName"`
-		IsDefault     bool   `json:"isDefault"`
 		Description   string `json:"description"`
 		Tags          texts  `json:"tags"`
 		Properties    texts  `json:"properties"`
@@ -126,7 +125,7 @@ func DecodeDatastore(w Workspace, name string, body []byte) (BlobDatastore, erro
 		return BlobDatastore{}, err
 	}
 	return BlobDatastore{
-		Name: name, Container: r.ContainerName, Default: r.IsDefault,
+		Name: name, Container: r.ContainerName,
 		Description: r.Description, Tags: orEmpty(r.Tags), Properties: orEmpty(r.Properties),
 	}, nil
 }

@@ -302,14 +302,23 @@ func TestDatastores(t *testing.T) {
 		t.Errorf("error %v, want invalid", err)
 	}
 	changed, created, err := l.PutDatastore(ctx, assets.Datastore{Name: "WORKSPACEblobstore", Container: box, Description: "d"})
-	if err != nil || created || changed.Name != "workspaceblobstore" {
+	if err != nil || created || changed.Name != "workspaceblobstore" || !changed.Default {
 		t.Errorf("%+v, created %t, %v; want the same datastore", changed, created, err)
+	}
+	if _, _, err := l.PutDatastore(ctx, assets.Datastore{Name: "workspaceblobstore", Container: "other"}); codeOf(err) != online.Invalid {
+		t.Errorf("another container of the default datastore: %v, want invalid", err)
 	}
 	if got, err := l.GetDatastore(ctx, "workspaceBLOBstore"); err != nil || got.Description != "d" {
 		t.Errorf("%+v, %v; want the description", got, err)
 	}
+	if err := l.DeleteDatastore(ctx, "workspaceBLOBstore"); codeOf(err) != online.Invalid {
+		t.Errorf("the default datastore was deleted: %v, want invalid", err)
+	}
+	if _, created, err := l.PutDatastore(ctx, assets.Datastore{Name: "mine", Container: box}); err != nil || !created {
+		t.Errorf("created %t, %v", created, err)
+	}
 	for _, want := range []online.Code{"", online.NotFound} {
-		if err := l.DeleteDatastore(ctx, "workspaceblobstore"); codeOf(err) != want {
+		if err := l.DeleteDatastore(ctx, "mine"); codeOf(err) != want {
 			t.Errorf("error %v, want %q", err, want)
 		}
 	}

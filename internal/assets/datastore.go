@@ -22,7 +22,8 @@ type Datastore struct {
 	CreatedAt, ModifiedAt time.Time
 }
 
-// PutDatastore makes a datastore, or changes it.
+// PutDatastore makes a datastore, or changes it. Whether it is the default one stays as it was,
+// and so does the container of the default one, which everything registered is in.
 func (l *Library) PutDatastore(ctx context.Context, d Datastore) (kept Datastore, created bool, err error) {
 	if !namePattern.MatchString(d.Name) || d.Container == "" {
 		return kept, false, online.Errorf(online.Invalid, "datastore %q with container %q: want a name of letters, digits, '.', '_' and '-', and a container", d.Name, d.Container)
@@ -35,7 +36,10 @@ func (l *Library) PutDatastore(ctx context.Context, d Datastore) (kept Datastore
 			if err := json.Unmarshal(document, &old); err != nil {
 				return nil, err
 			}
-			d.Name, d.CreatedAt = old.Name, old.CreatedAt
+			if old.Default && d.Container != old.Container {
+				return nil, online.Errorf(online.Invalid, "datastore %q is the workspace's default one and keeps its container %s: make another datastore", old.Name, old.Container)
+			}
+			d.Name, d.CreatedAt, d.Default = old.Name, old.CreatedAt, old.Default
 		}
 		return json.Marshal(d)
 	})
@@ -71,11 +75,19 @@ func (l *Library) ListDatastores(ctx context.Context) ([]Datastore, error) {
 	return all, nil
 }
 
-// DeleteDatastore deletes a datastore, not its files; without it, online.NotFound.
+// DeleteDatastore deletes a datastore, not its files; without it, online.NotFound. The default one
+// stays: no model can be uploaded without it.
 func (l *Library) DeleteDatastore(ctx context.Context, name string) error {
 	return l.storage.ChangeDatastore(ctx, name, func(document []byte) ([]byte, error) {
 		if document == nil {
 			return nil, online.Errorf(online.NotFound, "datastore %q was not found", name)
+		}
+		var old Datastore
+		if err := json.Unmarshal(document, &old); err != nil {
+			return nil, err
+		}
+		if old.Default {
+			return nil, online.Errorf(online.Invalid, "datastore %q is the workspace's default one, which cannot be deleted", old.Name)
 		}
 		return nil, nil
 	})
