@@ -51,7 +51,7 @@ type server struct {
 // startServer starts one on a free port, with its state in a folder of the test's.
 func startServer(t *testing.T, args ...string) *server {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "hs-") // short: sockets lie below it
+	dir, err := os.MkdirTemp("", "hs-") //nolint:usetesting // because sockets lie below it, and t.TempDir is too long for them
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -176,7 +177,33 @@ func (s *story) first(ctx context.Context) error {
 	if err := s.train(ctx, "1", "distance"); err != nil {
 		return err
 	}
-	return s.rollout(ctx)
+	if err := s.rollout(ctx); err != nil {
+		return err
+	}
+	return s.answers(ctx)
+}
+
+// answers waits until the endpoint does: where routes follow late, it has none at first.
+func (s *story) answers(ctx context.Context) error {
+	_, check, err := s.request()
+	if err != nil {
+		return err
+	}
+	e, err := s.client.Endpoint(ctx, endpoint)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		a, err := s.client.Score(ctx, azure.Request{Endpoint: e, Body: check.Request})
+		if err == nil && a.Status == http.StatusOK {
+			return nil
+		}
+		if err := pause(ctx); err != nil {
+			return fmt.Errorf("the endpoint does not answer: %w", err)
+		}
+	}
 }
 
 // underLoad is what happens while the clients score.
@@ -304,12 +331,15 @@ func (s *story) request() (req rollout.Request, check rollout.Check, err error) 
 	return req, check, err
 }
 
+// shownFaults is how many failed requests are told of.
+const shownFaults = 5
+
 // finish adds up what the clients saw.
 func (s *story) finish(seen tally) {
 	s.summary.Requests, s.summary.Failed = seen.requests, seen.failed
 	s.summary.ByDeployment = seen.byDeployment
 	s.summary.SwapMS, s.summary.LastOldMS = milliseconds(seen.firstNew), milliseconds(seen.lastOld)
-	for _, fault := range seen.faults {
+	for _, fault := range seen.faults[:min(len(seen.faults), shownFaults)] {
 		s.Say("failed: %s", strings.TrimSpace(fault))
 	}
 }
