@@ -16,15 +16,13 @@ import (
 	"hotswap/internal/online"
 )
 
-const (
-	maxBody     = 4 << 20 // learn.microsoft.com, "Azure Resource Manager request limits": 4 MB
-	bodyTimeout = time.Minute
-)
+// maxBody is 4 MB (learn.microsoft.com, "Azure Resource Manager request limits").
+const maxBody = 4 << 20
 
 // request is a call of the management plane, with who makes it.
 type request struct {
 	*http.Request
-	w      http.ResponseWriter // for its deadlines; handlers don't write
+	w      http.ResponseWriter // for its limits; handlers don't write
 	id     string
 	caller identity.Claims
 }
@@ -44,12 +42,11 @@ func ok(body any) (reply, error) { return reply{status: http.StatusOK, body: bod
 // noContent answers 204.
 func noContent() (reply, error) { return reply{status: http.StatusNoContent}, nil }
 
-// body reads the request's body. A client that sends it slowly is given up on: the server has
-// no timeout of its own for that, because a scoring request may take long.
+// body reads the request's body.
 func (r *request) body() ([]byte, error) {
-	deadline := http.NewResponseController(r.w)
-	_ = deadline.SetReadDeadline(time.Now().Add(bodyTimeout)) // a connection without deadlines is waited for
-	defer deadline.SetReadDeadline(time.Time{})               //nolint:errcheck // as above: it has none
+	if r.ContentLength > maxBody { // known before it is sent
+		return nil, online.Errorf(online.TooLarge, "read the request: it is larger than %d bytes", maxBody)
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(r.w, r.Body, maxBody))
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, online.Errorf(online.TooLarge, "read the request: it is larger than %d bytes", tooLarge.Limit)

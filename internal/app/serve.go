@@ -14,7 +14,7 @@ import (
 )
 
 // Bounds of a connection. There is none for a whole request or its answer: a score may take
-// minutes and an upload gigabytes, so the planes bound those themselves.
+// minutes and an upload gigabytes. How slowly a body may come is in body.go.
 const (
 	headerTimeout = 10 * time.Second
 	idleTimeout   = 2 * time.Minute
@@ -82,7 +82,7 @@ func (a *App) serveAll(management http.Handler, p *parts) {
 
 func (a *App) server(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: h, TLSConfig: a.certs.TLSConfig(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: bounded(h, bodyGrace), TLSConfig: a.certs.TLSConfig(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(a.options.Log.Handler(), slog.LevelDebug), // of clients that don't trust the CA, mostly
 	}
 }

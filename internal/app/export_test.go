@@ -1,0 +1,4 @@
+package app
+
+// Bounded is bounded.
+var Bounded = bounded
