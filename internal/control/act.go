@@ -243,7 +243,10 @@ func (r *reconciler) end(ctx context.Context, o online.Operation, change func(*s
 	crashpoint.At("control.done.after")
 	r.waiters.done(o.ID)
 	r.inbox.wake() // there may be more to do now
-	r.Log.InfoContext(ctx, "operation ended", "operation", o.ID, "endpoint", r.endpoint, "deployment", o.Deployment, "status", o.Status, "error_code", o.ErrorCode)
+
+	if o.ID != "" { // a deployment that goes with its endpoint has none of its own
+		r.Log.InfoContext(ctx, "operation ended", "operation", o.ID, "endpoint", r.endpoint, "deployment", o.Deployment, "status", o.Status, "error_code", o.ErrorCode)
+	}
 	return nil
 }
 
