@@ -6,7 +6,7 @@ CACHE := $(CURDIR)/.cache
 BIN   := $(CACHE)/bin
 SOURCES = $(shell git ls-files '*.go' '*.py' go.mod go.sum examples)
 
-demo: deps build
+demo: build
 	bin/hotswap demo
 
 build: bin/hotswap

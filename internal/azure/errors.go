@@ -3,6 +3,7 @@ package azure
 import (
 	"context"
 	"encoding/json"
+	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -151,9 +152,24 @@ func explain(body []byte) (code, text string) {
 		Error armError `json:"error"`
 	}
 	if json.Unmarshal(body, &envelope) != nil {
-		return "", ""
+		return explainBlob(body)
 	}
 	return envelope.Error.Code, envelope.Error.text()
+}
+
+// explainBlob does it for an error of the blob store, which is XML (learn.microsoft.com, "Status
+// and error codes" of Azure Storage). Lines after the message's first hold the request's id and time.
+func explainBlob(body []byte) (code, text string) {
+	var e struct {
+		XMLName xml.Name `xml:"Error"`
+		Code    string   `xml:"Code"`
+		Message string   `xml:"Message"`
+	}
+	if xml.Unmarshal(body, &e) != nil {
+		return "", ""
+	}
+	text, _, _ = strings.Cut(e.Message, "\n")
+	return e.Code, text
 }
 
 func (e armError) text() string {
