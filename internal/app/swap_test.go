@@ -36,7 +36,7 @@ def init():
 
 def run(raw_data):
     n = json.loads(raw_data)["n"]
-    time.sleep(0.03 if n % 40 == 0 else 0.001)
+    time.sleep(0.03 if n % 40 == 0 else 0.002)
     return {"result": 3 * n + 1, "incarnation": int(os.environ["INCARNATION"])}
 `
 
@@ -266,7 +266,7 @@ func (p *plane) do(t *testing.T, method, path string, body any) (polled bool) {
 	if operation == "" || said.Properties.State == "Succeeded" {
 		return false // it is so, or there was nothing to delete
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(3 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		switch said, _ := p.call(t, http.MethodGet, operation, nil); {
 		case said.Status == "Succeeded":
 			return true
