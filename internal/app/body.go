@@ -36,13 +36,11 @@ type body struct {
 	fresh      int       // bytes that came since until was moved
 }
 
+// Read never sets a deadline after the end: the answer may take as long as it likes.
 func (b *body) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
 	b.fresh += n
-	switch {
-	case err == io.EOF:
-		b.bound(time.Time{}) // the answer may take as long as it likes
-	case err == nil && b.fresh >= bodyRate:
+	if err == nil && b.fresh >= bodyRate { // at its end net/http lifts the deadline itself
 		seconds := b.fresh / bodyRate
 		b.fresh -= seconds * bodyRate
 		b.until = b.until.Add(time.Duration(seconds) * time.Second)
