@@ -178,6 +178,9 @@ func (t *turn) candidate(ctx context.Context, req Request) error {
 		return t.drop(ctx, err)
 	}
 	put, err := t.put(kept, d)
+	if ctx.Err() != nil {
+		return t.drop(ctx, cause(ctx, err)) // interrupted: the deployment goes on by itself, the next rollout settles it
+	}
 	t.saveLog(ctx, d.Name)
 	if err != nil {
 		return t.refuse(ctx, phaseOf(err), cause(kept, err))

@@ -11,15 +11,15 @@ import (
 
 // refuse ends the rollout without its candidate: the slot is given back what it held, since
 // that may be the only copy that a rollback could return to. It returns err, with what went
-// wrong on the way.
+// wrong on the way; what could not be given back leaves the rollout open, for the next one to settle.
 func (t *turn) refuse(ctx context.Context, p Phase, err error) error {
 	if online.CodeOf(err) == online.Stale {
 		return t.drop(ctx, err) // another rollout has the lock: nothing here is ours to write
 	}
 	t.state.Reason = err.Error()
 	if e := t.restore(ctx); e != nil {
-		err = online.Errorf(online.Internal, "%w; and the slot could not be given back what it held: %w", err, e)
-		p = Failed
+		return t.drop(ctx, online.Errorf(online.Internal,
+			"%w; and the slot does not hold again what it held, the next rollout or rollback sees to that: %w", err, e))
 	}
 	if e := t.end(ctx, p, err.Error()); e != nil {
 		return fmt.Errorf("%w; and the end could not be saved: %w", err, e)

@@ -59,8 +59,10 @@ func (t *turn) abandon(ctx context.Context, giveBack bool) error {
 		return err
 	}
 	if giveBack {
-		if err := t.restore(ctx); err != nil {
+		if err := t.restore(ctx); online.CodeOf(err) == online.Stale {
 			return err
+		} else if err != nil {
+			t.Say("slot %s could not be given back what it held: %v", t.state.Plan.Slot, err)
 		}
 	}
 	t.Say("rollout %s: undone, it had moved no traffic", t.state.ID)
