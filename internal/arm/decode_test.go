@@ -170,6 +170,7 @@ func TestParseRef(t *testing.T) {
 		"short":              {text: "azureml:taxi:3", want: model},
 		"short label":        {text: "azureml:taxi@latest", want: latest},
 		"registry":           {text: "azureml://registries/azureml/models/taxi/versions/3", want: online.Ref{Kind: online.Models, Name: "taxi", Version: "3", Registry: "azureml"}},
+		"registry label":     {text: "azureml://registries/azureml/models/taxi/labels/latest", want: online.Ref{Kind: online.Models, Name: "taxi", Version: "@latest", Registry: "azureml"}},
 		"asset id":           {text: "azureml://locations/local/workspaces/guid/models/taxi/versions/3", want: model},
 		"other workspace":    {text: strings.Replace(id, "local", "other", 1) + "versions/3", bad: true},
 		"other kind":         {text: strings.Replace(id, "models", "codes", 1) + "versions/3", bad: true},
@@ -187,9 +188,9 @@ func TestParseRef(t *testing.T) {
 			if got != tt.want || (err != nil) != tt.bad {
 				t.Fatalf("ParseRef(%q) = %+v, %v; want %+v", tt.text, got, err, tt.want)
 			}
-			if err == nil {
-				if back, err := scope.ParseRef(online.Models, scope.RefID(got)); back != got || err != nil {
-					t.Errorf("read back from %q: %+v, %v", scope.RefID(got), back, err)
+			for _, written := range []string{scope.RefID(got), got.String()} {
+				if back, again := scope.ParseRef(online.Models, written); err == nil && (back != got || again != nil) {
+					t.Errorf("read back from %q: %+v, %v", written, back, again)
 				}
 			}
 		})

@@ -30,12 +30,15 @@ func (r Ref) IsZero() bool { return r == Ref{} }
 
 // String is the short form that users write, like "azureml:taxi-fare:3".
 func (r Ref) String() string {
+	label, labelled := strings.CutPrefix(r.Version, "@")
 	switch {
 	case r.IsZero():
 		return ""
+	case r.Registry != "" && labelled:
+		return "azureml://registries/" + r.Registry + "/" + string(r.Kind) + "/" + r.Name + "/labels/" + label
 	case r.Registry != "":
 		return "azureml://registries/" + r.Registry + "/" + string(r.Kind) + "/" + r.Name + "/versions/" + r.Version
-	case strings.HasPrefix(r.Version, "@"):
+	case labelled:
 		return "azureml:" + r.Name + r.Version
 	}
 	return "azureml:" + r.Name + ":" + r.Version
