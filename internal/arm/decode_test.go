@@ -188,6 +188,9 @@ func TestParseRef(t *testing.T) {
 			if got != tt.want || (err != nil) != tt.bad {
 				t.Fatalf("ParseRef(%q) = %+v, %v; want %+v", tt.text, got, err, tt.want)
 			}
+			if got.Registry != "" && scope.RefID(got) != got.String() {
+				t.Errorf("written as %q and as %q", scope.RefID(got), got.String())
+			}
 			for _, written := range []string{scope.RefID(got), got.String()} {
 				if back, again := scope.ParseRef(online.Models, written); err == nil && (back != got || again != nil) {
 					t.Errorf("read back from %q: %+v, %v", written, back, again)
