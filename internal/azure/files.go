@@ -35,13 +35,37 @@ var skipped = []string{".git", "__pycache__", ".amlignore", ".gitignore"}
 // readUpload reads what is to be uploaded from path. A link that leads out of the folder is
 // refused: it would publish a file that the user did not mean to.
 func readUpload(path string) (folder, error) {
-	path, err := filepath.Abs(path)
+	f, err := listUpload(path)
+	if err == nil {
+		f.hash, err = f.contentHash()
+	}
 	if err != nil {
 		return folder{}, online.Errorf(online.Invalid, "read %s: %w", path, err)
 	}
-	info, err := os.Stat(path)
+	return f, nil
+}
+
+// CheckUpload tells whether a file or folder could be uploaded, before anything else is done.
+func CheckUpload(path string) error {
+	_, err := listUpload(path)
 	if err != nil {
-		return folder{}, online.Errorf(online.Invalid, "read what is to be uploaded: %w", err)
+		return online.Errorf(online.Invalid, "read %s: %w", path, err)
+	}
+	return nil
+}
+
+// listUpload is readUpload without the hash.
+func listUpload(path string) (folder, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return folder{}, err
+	}
+	info, err := os.Stat(path)
+	if e, ok := errors.AsType[*fs.PathError](err); ok {
+		return folder{}, e.Err // the caller names the path
+	}
+	if err != nil {
+		return folder{}, err
 	}
 	f := folder{base: filepath.Base(path), dir: path}
 	if info.IsDir() {
@@ -53,13 +77,7 @@ func readUpload(path string) (folder, error) {
 	if err == nil && len(f.files) == 0 {
 		err = errors.New("there are no files in it")
 	}
-	if err == nil {
-		f.hash, err = f.contentHash()
-	}
-	if err != nil {
-		return folder{}, online.Errorf(online.Invalid, "read %s: %w", path, err)
-	}
-	return f, nil
+	return f, err
 }
 
 func (f *folder) walk() error {
@@ -94,7 +112,10 @@ func (f *folder) add(root *os.Root, name string, entry fs.DirEntry) error {
 		return nil
 	}
 	info, err := root.Stat(name)
-	if err != nil {
+	switch {
+	case err != nil && entry.Type()&fs.ModeSymlink != 0:
+		return fmt.Errorf("%s is a link that leads out of the folder, or nowhere; only what is in the folder is uploaded", name)
+	case err != nil:
 		return err
 	}
 	switch {

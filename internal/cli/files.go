@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hotswap/internal/azure"
 	"hotswap/internal/online"
 	"hotswap/internal/rollout"
 	"hotswap/internal/spec"
@@ -103,6 +104,26 @@ func (f *deployFlags) request(s *session) (r rollout.Request, err error) {
 		return r, online.Errorf(online.Invalid, "%s is of endpoint %q, but %s describes %q: deploy with two files of one endpoint",
 			f.deploymentFile, of, f.endpointFile, r.Endpoint.Name)
 	}
+	if err := checkUploads(r.Deployment); err != nil {
+		return r, err
+	}
 	r.ModelVersion, r.UpdateEndpoint, r.Reason = f.modelVersion, f.updateEndpoint, f.reason
 	return r, nil
+}
+
+// checkUploads finds what can't be uploaded before anything is locked or written.
+func checkUploads(d spec.Deployment) error {
+	var paths []string
+	if d.CodeDir != "" {
+		paths = append(paths, d.CodeDir)
+	}
+	if d.LocalModel != nil {
+		paths = append(paths, d.LocalModel.Path)
+	}
+	for _, path := range paths {
+		if err := azure.CheckUpload(path); err != nil {
+			return err
+		}
+	}
+	return nil
 }
