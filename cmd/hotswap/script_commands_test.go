@@ -88,11 +88,12 @@ func (s *server) blobs(t *testing.T) scriptCommand {
 		if neg || len(args) != 1 {
 			ts.Fatalf("usage: blobs PREFIX")
 		}
+		names := ts.Stdout() // which, for a list of none, has to be emptied
 		for pager := client.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &args[0]}); pager.More(); {
 			page, err := pager.NextPage(t.Context())
 			ts.Check(err)
 			for _, item := range page.Segment.BlobItems {
-				fmt.Fprintln(ts.Stdout(), *item.Name)
+				fmt.Fprintln(names, *item.Name)
 			}
 		}
 	}
