@@ -23,6 +23,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"hotswap/internal/certs"
 	"hotswap/internal/control"
@@ -50,6 +51,7 @@ type App struct {
 	control     *control.Control
 	servers     []serving
 	running     sync.WaitGroup // of the servers that serve
+	stopping    atomic.Bool
 	credentials string
 	stops       []stop
 }

@@ -82,12 +82,12 @@ func (a *App) serveAll(management http.Handler, p *parts) {
 
 func (a *App) server(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler: bounded(h, bodyGrace), TLSConfig: a.certs.TLSConfig(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: parting(bounded(h, bodyGrace), &a.stopping), TLSConfig: a.certs.TLSConfig(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(a.options.Log.Handler(), slog.LevelDebug), // of clients that don't trust the CA, mostly
 	}
 }
 
-// shutDown accepts no more, tells clients to go elsewhere and waits for the requests under way.
+// shutDown tells clients to go elsewhere, accepts no more and waits for the requests under way.
 // It leaves some of the time to the parts that are stopped after it; then it cuts off the rest.
 func (a *App) shutDown(ctx context.Context) error {
 	if deadline, bounded := ctx.Deadline(); bounded {
@@ -95,6 +95,7 @@ func (a *App) shutDown(ctx context.Context) error {
 		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-min(reserve, time.Until(deadline)/3)))
 		defer cancel()
 	}
+	a.part(ctx)
 	var group sync.WaitGroup
 	errs := make([]error, len(a.servers))
 	for n, s := range a.servers {
