@@ -167,6 +167,8 @@ func (f *fakeBlobs) SAS(container, permissions string, ttl time.Duration) string
 // noFiles is an artifact store that the library need not ask.
 type noFiles struct{ assets.Files }
 
+func (noFiles) Account() string { return "hotswap" }
+
 // principals is the one principal there is; its secret is "secret".
 type principals struct{}
 

@@ -38,6 +38,7 @@ type DatastoreStorage interface {
 
 // Files is the artifact store.
 type Files interface {
+	Account() string
 	List(container, prefix string) ([]blob.Item, error)
 	Open(container, name string) (io.ReadCloser, blob.Properties, error)
 }

@@ -123,13 +123,17 @@ func codeOf(err error) online.Code {
 func TestPutRefuses(t *testing.T) {
 	l, _ := library(t)
 	tests := map[string]online.Model{
-		"no name":        model("", "1", inStore+"a"),
-		"a label":        model("fare", "@latest", inStore+"a"),
-		"a slash":        model("a/b", "1", inStore+"a"),
-		"no uri":         model("fare", "1", ""),
-		"a local path":   model("fare", "1", "/etc/passwd"),
-		"a climbing uri": model("fare", "1", inStore+"a/../../b"),
-		"another scheme": model("fare", "1", "runs:/1/model"),
+		"no name":                  model("", "1", inStore+"a"),
+		"a label":                  model("fare", "@latest", inStore+"a"),
+		"a slash":                  model("a/b", "1", inStore+"a"),
+		"no uri":                   model("fare", "1", ""),
+		"a local path":             model("fare", "1", "/etc/passwd"),
+		"an account elsewhere":     model("fare", "1", "https://corp.blob.core.windows.net/"+box+"/a"),
+		"an account in its path":   model("fare", "1", "https://corp.blob.core.windows.net/hotswap/"+box+"/a"),
+		"another account by path":  model("fare", "1", "https://localhost:10000/devstoreaccount1/"+box+"/a"),
+		"another host with a path": model("fare", "1", "https://models.example/"+box+"/a"),
+		"a climbing uri":           model("fare", "1", inStore+"a/../../b"),
+		"another scheme":           model("fare", "1", "runs:/1/model"),
 	}
 	for name, m := range tests {
 		if _, _, err := l.PutModel(t.Context(), m); codeOf(err) != online.Invalid {

@@ -55,7 +55,7 @@ func (l *Library) uri(ctx context.Context, ref online.Ref) (string, error) {
 
 // locate finds the container of a location that names a datastore.
 func (l *Library) locate(ctx context.Context, uri string) (location, error) {
-	at, err := locate(uri)
+	at, err := locate(uri, l.files.Account())
 	if err != nil || at.container != "" {
 		return at, err
 	}

@@ -110,6 +110,8 @@ type files struct {
 	body  io.Reader
 }
 
+func (f files) Account() string { return "a" }
+
 func (f files) List(string, string) (items []blob.Item, err error) {
 	for _, name := range f.names {
 		items = append(items, blob.Item{Name: name})

@@ -14,7 +14,7 @@ import (
 type kind[T any] struct {
 	kind  online.AssetKind
 	asset func(*T) *online.Asset
-	check func(T) error
+	check func(*Library, T) error
 	keep  func(old, changed T) error // refuses a change of what may not change
 }
 
@@ -22,25 +22,25 @@ var (
 	models = kind[online.Model]{
 		kind:  online.Models,
 		asset: func(m *online.Model) *online.Asset { return &m.Asset },
-		check: func(m online.Model) error { return checkURI(m.URI) },
+		check: func(l *Library, m online.Model) error { return l.checkURI(m.URI) },
 		keep:  func(old, changed online.Model) error { return keepURI(old.URI, changed.URI) },
 	}
 	codes = kind[online.CodeFolder]{
 		kind:  online.Codes,
 		asset: func(c *online.CodeFolder) *online.Asset { return &c.Asset },
-		check: func(c online.CodeFolder) error { return checkURI(c.URI) },
+		check: func(l *Library, c online.CodeFolder) error { return l.checkURI(c.URI) },
 		keep:  func(old, changed online.CodeFolder) error { return keepURI(old.URI, changed.URI) },
 	}
 	environments = kind[online.Environment]{
 		kind:  online.Environments,
 		asset: func(e *online.Environment) *online.Asset { return &e.Asset },
-		check: func(online.Environment) error { return nil },
+		check: func(*Library, online.Environment) error { return nil },
 		keep:  keepEnvironment,
 	}
 )
 
-func checkURI(uri string) error {
-	_, err := locate(uri)
+func (l *Library) checkURI(uri string) error {
+	_, err := locate(uri, l.files.Account())
 	return err
 }
 
@@ -75,7 +75,7 @@ func (k kind[T]) put(ctx context.Context, l *Library, v T) (kept T, created bool
 	if err := checkRef(a.Ref); err != nil {
 		return kept, false, err
 	}
-	if err := k.check(v); err != nil {
+	if err := k.check(l, v); err != nil {
 		return kept, false, err
 	}
 	a.CreatedAt = time.Now().UTC()

@@ -135,6 +135,9 @@ func (s *Store) List(container, prefix string) ([]Item, error) {
 	return items, nil
 }
 
+// Account is the name of the account.
+func (s *Store) Account() string { return s.options.Account }
+
 // SAS returns a shared access signature, the query of a URL without its question mark, that gives
 // permissions like "racwdl" on a container for a while.
 func (s *Store) SAS(container, permissions string, ttl time.Duration) string {
