@@ -29,32 +29,33 @@ var pipelineCrashes = map[string][]string{
 // A pipeline that is killed anywhere leaves an endpoint that the next one can go on with, and
 // the next one says what became of it.
 func TestPipelineCrashes(t *testing.T) {
-	s := startServer(t)
-	for kind, points := range pipelineCrashes {
-		for _, point := range points {
-			t.Run(point, func(t *testing.T) {
-				t.Parallel()
-				p := newProject(t, endpointName(point))
-				p.register(t, s, "one")
-				s.run(t, p.rollout()...).expect(t, 0, "")
-				p.register(t, s, "two")
-				s.run(t, p.rollout()...).expect(t, 0, "")
-				p.register(t, s, "three")
-				if kind == "refused" {
-					p.replace(t, "src/score.py", `return {"model"`, `return "boom" or {"model"`)
-				}
-				s.crash(t, point, p.rollout()...)
-				if st := p.status(t, s); st.Live == "" {
-					t.Fatalf("after the crash nothing is live: %+v", st)
-				}
-				if kind == "refused" {
-					p.wayBack(t, s)
-					return
-				}
-				p.wayOn(t, s)
-			})
+	modes(t, func(t *testing.T, s *server) {
+		for kind, points := range pipelineCrashes {
+			for _, point := range points {
+				t.Run(point, func(t *testing.T) {
+					t.Parallel()
+					p := newProject(t, endpointName(point))
+					p.register(t, s, "one")
+					s.run(t, p.rollout()...).expect(t, 0, "")
+					p.register(t, s, "two")
+					s.run(t, p.rollout()...).expect(t, 0, "")
+					p.register(t, s, "three")
+					if kind == "refused" {
+						p.replace(t, "src/score.py", `return {"model"`, `return "boom" or {"model"`)
+					}
+					s.crash(t, point, p.rollout()...)
+					if st := p.status(t, s); st.Live == "" {
+						t.Fatalf("after the crash nothing is live: %+v", st)
+					}
+					if kind == "refused" {
+						p.wayBack(t, s)
+						return
+					}
+					p.wayOn(t, s)
+				})
+			}
 		}
-	}
+	})
 }
 
 // endpointName makes a name that an endpoint may have of a crash point's.

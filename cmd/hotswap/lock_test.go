@@ -76,38 +76,39 @@ func waitFor(t *testing.T, what string, so func() bool) {
 
 // A pipeline that is interrupted gives its lock back and leaves the way back open.
 func TestInterruptedPipeline(t *testing.T) {
-	s := startServer(t)
-	p := newProject(t, "interrupted")
-	for _, name := range []string{"one", "two"} {
-		p.register(t, s, name)
-		s.run(t, p.rollout()...).expect(t, 0, "")
-	}
-	p.register(t, s, "three")
-	p.replace(t, "src/score.py", "def init():", "def init():\n    import time; time.sleep(4)")
-	c := s.client(nil, p.rollout()...)
-	var stderr bytes.Buffer
-	c.Stderr = &stderr
-	if err := c.Start(); err != nil {
-		t.Fatal(err)
-	}
-	waitFor(t, "the third rollout to deploy", func() bool {
-		for _, d := range p.status(t, s).Deployments {
-			if d.State == "Updating" {
-				return true
-			}
+	modes(t, func(t *testing.T, s *server) {
+		p := newProject(t, "interrupted")
+		for _, name := range []string{"one", "two"} {
+			p.register(t, s, name)
+			s.run(t, p.rollout()...).expect(t, 0, "")
 		}
-		return false
+		p.register(t, s, "three")
+		p.replace(t, "src/score.py", "def init():", "def init():\n    import time; time.sleep(4)")
+		c := s.client(nil, p.rollout()...)
+		var stderr bytes.Buffer
+		c.Stderr = &stderr
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		waitFor(t, "the third rollout to deploy", func() bool {
+			for _, d := range p.status(t, s).Deployments {
+				if d.State == "Updating" {
+					return true
+				}
+			}
+			return false
+		})
+		if err := c.Process.Signal(syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Wait()
+		if code := c.ProcessState.ExitCode(); code != 1 || !strings.Contains(stderr.String(), "interrupted") {
+			t.Errorf("the interrupted rollout ended with %d:\n%s", code, &stderr)
+		}
+		if st := p.status(t, s); st.Lock != nil || st.Live != "green" {
+			t.Errorf("left %+v, want no lock and green live", st)
+		}
+		s.run(t, "rollback", "-e", p.endpoint).expect(t, 0, "putting back")
+		p.becomes(t, s, "one")
 	})
-	if err := c.Process.Signal(syscall.SIGINT); err != nil {
-		t.Fatal(err)
-	}
-	_ = c.Wait()
-	if code := c.ProcessState.ExitCode(); code != 1 || !strings.Contains(stderr.String(), "interrupted") {
-		t.Errorf("the interrupted rollout ended with %d:\n%s", code, &stderr)
-	}
-	if st := p.status(t, s); st.Lock != nil || st.Live != "green" {
-		t.Errorf("left %+v, want no lock and green live", st)
-	}
-	s.run(t, "rollback", "-e", p.endpoint).expect(t, 0, "putting back")
-	p.becomes(t, s, "one")
 }

@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
 func buildAndRun(m *testing.M) int {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "6") // these tests wait for processes more than they compute
+	_ = flag.Set("test.parallel", "16") // these tests wait for processes more than they compute
 	dir, err := os.MkdirTemp("", "hotswap-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

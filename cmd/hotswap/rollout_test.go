@@ -14,6 +14,7 @@ import (
 // modes are the two ways in which a server may answer: ours, and as Azure does. What the
 // pipeline promises holds in both.
 func modes(t *testing.T, test func(t *testing.T, s *server)) {
+	t.Parallel()
 	for name, args := range map[string][]string{"at once": nil, "azure-like": {"--azure-like"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -66,16 +67,17 @@ func TestSlotsAlternate(t *testing.T) {
 
 // The latest version is the largest number, not the first row of a list.
 func TestLatestModelIsTheNewestVersion(t *testing.T) {
-	s := startServer(t)
-	p := newProject(t, "latest")
-	for _, name := range []string{"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"} {
-		p.register(t, s, name)
-	}
-	s.run(t, p.rollout()...).expect(t, 0, "")
-	p.becomes(t, s, "ten")
-	s.run(t, p.rollout("--model-version", "3")...).expect(t, 0, "")
-	p.becomes(t, s, "three")
-	s.run(t, p.rollout("--model-version", "77")...).expect(t, 1, "77")
+	modes(t, func(t *testing.T, s *server) {
+		p := newProject(t, "latest")
+		for _, name := range []string{"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"} {
+			p.register(t, s, name)
+		}
+		s.run(t, p.rollout()...).expect(t, 0, "")
+		p.becomes(t, s, "ten")
+		s.run(t, p.rollout("--model-version", "3")...).expect(t, 0, "")
+		p.becomes(t, s, "three")
+		s.run(t, p.rollout("--model-version", "77")...).expect(t, 1, "77")
+	})
 }
 
 // Three steps, as three processes: the lock and the candidate pass from one to the next.
@@ -116,53 +118,57 @@ func TestRefusedCandidateLeavesTheWayBack(t *testing.T) {
 
 // A candidate that cannot start fails the rollout with the reason, and harms nothing.
 func TestBrokenCandidates(t *testing.T) {
-	tests := map[string]struct{ file, old, text, says string }{
-		"syntax error":    {"src/score.py", "def init():", "def init(:", "SyntaxError"},
-		"init raises":     {"src/score.py", "def init():", "def init():\n    raise ValueError('no licence')", "no licence"},
-		"init hangs":      {"src/score.py", "def init():", "def init():\n    import time; time.sleep(600)", "init"},
-		"missing package": {"src/score.py", "import json, os", "import json, os, no_such_package", "no_such_package"},
-	}
-	s := startServer(t)
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := newProject(t, "broken-"+strings.ReplaceAll(name, " ", "-"))
-			p.register(t, s, "one")
-			s.run(t, p.rollout()...).expect(t, 0, "")
-			p.replace(t, "deployment.yml", "failure_threshold: 20", "failure_threshold: 3")
-			p.replace(t, tt.file, tt.old, tt.text)
-			s.run(t, p.rollout("--logs", p.path("logs"))...).expect(t, 5, tt.says)
-			if log, err := os.ReadFile(p.path("logs/green.log")); err != nil || !strings.Contains(string(log), tt.says) {
-				t.Errorf("the log that was saved does not say why: %s, %v", log, err)
-			}
-			p.becomes(t, s, "one")
-		})
-	}
+	modes(t, func(t *testing.T, s *server) {
+		tests := map[string]struct{ file, old, text, says string }{
+			"syntax error":    {"src/score.py", "def init():", "def init(:", "SyntaxError"},
+			"init raises":     {"src/score.py", "def init():", "def init():\n    raise ValueError('no licence')", "no licence"},
+			"init hangs":      {"src/score.py", "def init():", "def init():\n    import time; time.sleep(600)", "init"},
+			"missing package": {"src/score.py", "import json, os", "import json, os, no_such_package", "no_such_package"},
+		}
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				p := newProject(t, "broken-"+strings.ReplaceAll(name, " ", "-"))
+				p.register(t, s, "one")
+				s.run(t, p.rollout()...).expect(t, 0, "")
+				p.replace(t, "deployment.yml", "failure_threshold: 20", "failure_threshold: 3")
+				p.replace(t, tt.file, tt.old, tt.text)
+				s.run(t, p.rollout("--logs", p.path("logs"))...).expect(t, 5, tt.says)
+				if log, err := os.ReadFile(p.path("logs/green.log")); err != nil || !strings.Contains(string(log), tt.says) {
+					t.Errorf("the log that was saved does not say why: %s, %v", log, err)
+				}
+				p.becomes(t, s, "one")
+			})
+		}
+	})
 }
 
 // A candidate that fails the request that it is tested with is refused, with the first try made
 // again after its failed create.
 func TestFailedFirstCreateIsMadeAgain(t *testing.T) {
-	s := startServer(t)
-	p := newProject(t, "again")
-	p.register(t, s, "one")
-	p.replace(t, "src/score.py", "def init():", "def init(:")
-	s.run(t, p.rollout()...).expect(t, 5, "SyntaxError")
-	p.replace(t, "src/score.py", "def init(:", "def init():")
-	e := s.run(t, p.rollout()...).expect(t, 0, "deleting it").rollout(t)
-	if e.Deployment != "blue" {
-		t.Errorf("the second try went to %s, want blue", e.Deployment)
-	}
+	modes(t, func(t *testing.T, s *server) {
+		p := newProject(t, "again")
+		p.register(t, s, "one")
+		p.replace(t, "src/score.py", "def init():", "def init(:")
+		s.run(t, p.rollout()...).expect(t, 5, "SyntaxError")
+		waitFor(t, "the failure to show", func() bool { return p.status(t, s).Deployments[0].State == "Failed" })
+		p.replace(t, "src/score.py", "def init(:", "def init():")
+		e := s.run(t, p.rollout()...).expect(t, 0, "deleting it").rollout(t)
+		if e.Deployment != "blue" {
+			t.Errorf("the second try went to %s, want blue", e.Deployment)
+		}
+	})
 }
 
 // The expected answer is compared by value, numbers within the tolerance.
 func TestExpectedAnswer(t *testing.T) {
-	s := startServer(t)
-	p := newProject(t, "expected")
-	p.register(t, s, "one")
-	p.write(t, "expected.json", `{"twice": 41.5, "model": "one"}`)
-	s.run(t, p.rollout("--expected-file", p.path("expected.json"))...).expect(t, 5, "$.twice")
-	s.run(t, p.rollout("--expected-file", p.path("expected.json"), "--tolerance", "0.5")...).expect(t, 0, "")
+	modes(t, func(t *testing.T, s *server) {
+		p := newProject(t, "expected")
+		p.register(t, s, "one")
+		p.write(t, "expected.json", `{"twice": 41.5, "model": "one"}`)
+		s.run(t, p.rollout("--expected-file", p.path("expected.json"))...).expect(t, 5, "$.twice")
+		s.run(t, p.rollout("--expected-file", p.path("expected.json"), "--tolerance", "0.5")...).expect(t, 0, "")
+	})
 }
 
 // A change of the candidate between verdict and swap voids the verdict.
@@ -184,38 +190,40 @@ func TestChangedCandidateIsNotSwapped(t *testing.T) {
 
 // Traffic that someone moved by hand is not fought over.
 func TestTrafficMovedByHandHalts(t *testing.T) {
-	s := startServer(t)
-	p := newProject(t, "moved")
-	p.register(t, s, "one")
-	s.run(t, p.rollout()...).expect(t, 0, "")
-	s.run(t, "deploy", "--endpoint-file", p.path("endpoint.yml"), "--deployment-file", p.path("deployment.yml")).expect(t, 0, "")
-	s.run(t, "test", "-e", p.endpoint, "--request-file", p.path("request.json")).expect(t, 0, "")
-	s.moveTraffic(t, p.endpoint, map[string]int{"blue": 90, "green": 10})
-	s.run(t, "swap", "-e", p.endpoint).expect(t, 1, "someone else moved it")
-	s.run(t, "rollback", "-e", p.endpoint).expect(t, 5, "someone else moved it")
-	if st := p.status(t, s); st.Live != "" {
-		t.Errorf("live is %s, want the split that was set by hand", st.Live)
-	}
+	modes(t, func(t *testing.T, s *server) {
+		p := newProject(t, "moved")
+		p.register(t, s, "one")
+		s.run(t, p.rollout()...).expect(t, 0, "")
+		s.run(t, "deploy", "--endpoint-file", p.path("endpoint.yml"), "--deployment-file", p.path("deployment.yml")).expect(t, 0, "")
+		s.run(t, "test", "-e", p.endpoint, "--request-file", p.path("request.json")).expect(t, 0, "")
+		s.moveTraffic(t, p.endpoint, map[string]int{"blue": 90, "green": 10})
+		s.run(t, "swap", "-e", p.endpoint).expect(t, 1, "someone else moved it")
+		s.run(t, "rollback", "-e", p.endpoint).expect(t, 5, "someone else moved it")
+		if st := p.status(t, s); st.Live != "" {
+			t.Errorf("live is %s, want the split that was set by hand", st.Live)
+		}
+	})
 }
 
 // An existing endpoint's traffic is never touched by its file; the rest is merged on demand.
 func TestUpdateEndpointKeepsTraffic(t *testing.T) {
-	s := startServer(t)
-	p := newProject(t, "merged")
-	p.register(t, s, "one")
-	s.run(t, p.rollout()...).expect(t, 0, "")
-	p.write(t, "endpoint.yml", "name: merged\nauth_mode: key\ntags: {team: fares}\n")
-	s.run(t, "deploy", "--endpoint-file", p.path("endpoint.yml"), "--deployment-file", p.path("deployment.yml"), "--update-endpoint").expect(t, 0, "")
-	var e struct {
-		Traffic map[string]int    `json:"traffic"`
-		Tags    map[string]string `json:"tags"`
-	}
-	if err := json.Unmarshal([]byte(s.must(t, "endpoint", "show", "-n", p.endpoint, "-o", "json")), &e); err != nil {
-		t.Fatal(err)
-	}
-	if e.Tags["team"] != "fares" || e.Traffic["blue"] != 100 {
-		t.Errorf("endpoint is %+v, want the new tag and blue at 100", e)
-	}
+	modes(t, func(t *testing.T, s *server) {
+		p := newProject(t, "merged")
+		p.register(t, s, "one")
+		s.run(t, p.rollout()...).expect(t, 0, "")
+		p.write(t, "endpoint.yml", "name: merged\nauth_mode: key\ntags: {team: fares}\n")
+		s.run(t, "deploy", "--endpoint-file", p.path("endpoint.yml"), "--deployment-file", p.path("deployment.yml"), "--update-endpoint").expect(t, 0, "")
+		var e struct {
+			Traffic map[string]int    `json:"traffic"`
+			Tags    map[string]string `json:"tags"`
+		}
+		if err := json.Unmarshal([]byte(s.must(t, "endpoint", "show", "-n", p.endpoint, "-o", "json")), &e); err != nil {
+			t.Fatal(err)
+		}
+		if e.Tags["team"] != "fares" || e.Traffic["blue"] != 100 {
+			t.Errorf("endpoint is %+v, want the new tag and blue at 100", e)
+		}
+	})
 }
 
 // Of many rollouts that start at once, one runs; the others are told who holds the lock, and until when.
