@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -27,7 +28,7 @@ func (s *server) scriptCommands(t *testing.T) map[string]scriptCommand {
 	t.Helper()
 	return map[string]scriptCommand{
 		"exits": exits, "edit": edit, "await": await,
-		"http": s.http(s.https(t)), "blobs": s.blobs(t), "key": s.key(t),
+		"http": s.http(s.https(t)), "blobs": s.blobs(t), "put": s.put(t), "key": s.key(t),
 	}
 }
 
@@ -95,6 +96,31 @@ func (s *server) blobs(t *testing.T) scriptCommand {
 			for _, item := range page.Segment.BlobItems {
 				fmt.Fprintln(names, *item.Name)
 			}
+		}
+	}
+}
+
+// put STATUS NAME: the answer to writing a blob of that name.
+func (s *server) put(t *testing.T) scriptCommand {
+	t.Helper()
+	client, err := s.dial(t).Container(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 2 {
+			ts.Fatalf("usage: put STATUS NAME")
+		}
+		status := http.StatusCreated
+		if _, err := client.NewBlockBlobClient(args[1]).UploadBuffer(t.Context(), []byte("x"), nil); err != nil {
+			refused, ok := errors.AsType[*azcore.ResponseError](err)
+			if !ok {
+				ts.Fatalf("%v", err)
+			}
+			status = refused.StatusCode
+		}
+		if strconv.Itoa(status) != args[0] {
+			ts.Fatalf("status %d, want %s", status, args[0])
 		}
 	}
 }
