@@ -49,7 +49,7 @@ type App struct {
 	scoring     net.Listener // the same as listener unless scoring has its own
 	certs       *certs.Authority
 	control     *control.Control
-	servers     []serving
+	servers     []*server
 	running     sync.WaitGroup // of the servers that serve
 	stopping    atomic.Bool
 	credentials string

@@ -119,6 +119,7 @@ func (a *App) buildControl(ctx context.Context, p *parts) error {
 		Store: p.state, Gateway: p.gateway, Launcher: launcher, Assets: p.library, Keyring: p.keyring,
 		ScoringURI: a.scoringURI, AzureLike: a.options.AzureLike, Log: a.options.Log,
 	})
+	a.onStop("connections", a.awaitConnections)
 	a.onStop("control plane", a.control.Close)
 	return nil
 }

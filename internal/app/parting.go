@@ -16,6 +16,9 @@ const partingTime = 250 * time.Millisecond
 // part has every answer from now on end its connection, and waits for a while, or for ctx.
 func (a *App) part(ctx context.Context) {
 	a.stopping.Store(true)
+	for _, s := range a.servers {
+		s.part()
+	}
 	select {
 	case <-time.After(partingTime):
 	case <-ctx.Done():

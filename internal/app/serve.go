@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"hotswap/internal/gateway"
 	"hotswap/internal/online"
 )
 
@@ -23,20 +24,6 @@ const (
 
 // reserve is the time that a Stop with a deadline keeps for the workers and the state file.
 const reserve = 15 * time.Second
-
-// serving is a server with the listener that it serves.
-type serving struct {
-	*http.Server
-	listener net.Listener
-}
-
-func (s serving) serve() error {
-	err := s.ServeTLS(s.listener, "", "")
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return online.Errorf(online.Internal, "serve on %s: %w", s.listener.Addr(), err)
-}
 
 // listen opens the listeners, so that the URLs are known; connections wait until Run.
 func (a *App) listen(ctx context.Context) (err error) {
@@ -72,11 +59,12 @@ func ignoreClosed(err error) error {
 // serveAll makes a server for each listener.
 func (a *App) serveAll(management http.Handler, p *parts) {
 	main := &dispatcher{blobHost: account + ".blob.", blobs: p.blobs, scoring: p.gateway, management: management}
-	if a.scoring != a.listener {
+	if a.scoring == a.listener {
+		a.servers = append(a.servers, newServer(a.listener, a.server(main), a.front(p, main.isBlobHost)))
+	} else {
 		main.scoring = management // which has no such path
-		a.servers = append(a.servers, serving{a.server(p.gateway), a.scoring})
+		a.servers = append(a.servers, newServer(a.scoring, a.server(p.gateway), a.front(p, nil)), newServer(a.listener, a.server(main), nil))
 	}
-	a.servers = append(a.servers, serving{a.server(main), a.listener})
 	a.onStop("http servers", a.shutDown)
 }
 
@@ -85,6 +73,13 @@ func (a *App) server(h http.Handler) *http.Server {
 		Handler: parting(bounded(h, bodyGrace), &a.stopping), TLSConfig: a.certs.TLSConfig(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: slog.NewLogLogger(a.options.Log.Handler(), slog.LevelDebug), // of clients that don't trust the CA, mostly
 	}
+}
+
+// front has the same bounds as server; others tells the hosts that are not the gateway's.
+func (a *App) front(p *parts, others func(host string) bool) *gateway.Front {
+	return p.gateway.NewFront(gateway.FrontOptions{
+		HeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, BodyGrace: bodyGrace, BodyRate: bodyRate, Others: others,
+	})
 }
 
 // shutDown tells clients to go elsewhere, accepts no more and waits for the requests under way.
@@ -99,15 +94,21 @@ func (a *App) shutDown(ctx context.Context) error {
 	var group sync.WaitGroup
 	errs := make([]error, len(a.servers))
 	for n, s := range a.servers {
-		group.Go(func() {
-			if errs[n] = s.Shutdown(ctx); errs[n] != nil {
-				errs[n] = errors.Join(online.Errorf(online.Unavailable, "requests were still under way: %w", errs[n]), ignoreClosed(s.Close()))
-			}
-		})
+		group.Go(func() { errs[n] = s.stop(ctx) })
 	}
 	group.Wait()
 	a.running.Wait()
 	return errors.Join(errs...)
+}
+
+// awaitConnections waits for the connections that were cut off. Their workers are gone by then.
+func (a *App) awaitConnections(ctx context.Context) error {
+	for _, s := range a.servers {
+		if err := s.wait(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // dispatcher tells the planes apart. It is no ServeMux, because that would clean the names of
@@ -119,11 +120,15 @@ type dispatcher struct {
 
 func (d *dispatcher) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
-	case len(r.Host) > len(d.blobHost) && strings.EqualFold(r.Host[:len(d.blobHost)], d.blobHost):
+	case d.isBlobHost(r.Host):
 		d.blobs.ServeHTTP(w, r)
 	case strings.HasPrefix(r.URL.Path, "/endpoints/"):
 		d.scoring.ServeHTTP(w, r)
 	default:
 		d.management.ServeHTTP(w, r)
 	}
+}
+
+func (d *dispatcher) isBlobHost(host string) bool {
+	return len(host) > len(d.blobHost) && strings.EqualFold(host[:len(d.blobHost)], d.blobHost)
 }

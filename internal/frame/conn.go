@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"time"
 
 	"hotswap/internal/online"
@@ -19,7 +20,7 @@ const inline = 64 << 10
 
 // Conn is a connection to a worker. All but Close must be called from one goroutine at a time.
 type Conn struct {
-	net     net.Conn
+	net     *patient
 	reader  reader
 	process string
 	sent    uint64 // id of the last request
@@ -44,7 +45,43 @@ func Dial(ctx context.Context, network, address string) (*Conn, error) {
 }
 
 func newConn(n net.Conn) *Conn {
-	return &Conn{net: n, reader: reader{Reader: bufio.NewReaderSize(n, readBuffer)}}
+	p := &patient{Conn: n}
+	return &Conn{net: p, reader: reader{Reader: bufio.NewReaderSize(p, readBuffer)}}
+}
+
+// patient is a connection whose deadline for reading may change with every request at no cost: the
+// one that the runtime has stays while it is the earlier one, and when it passes, the one that is due
+// takes its place. To set the runtime's moves a timer, which costs more than the rest of a Wait.
+type patient struct {
+	net.Conn
+	due time.Time // what the reader asked for
+	set time.Time // what the runtime has; zero for none
+}
+
+// within makes reads fail from a deadline on.
+func (p *patient) within(deadline time.Time) error {
+	p.due = deadline
+	if !p.set.IsZero() && !p.set.After(deadline) {
+		return nil
+	}
+	return p.rearm()
+}
+
+func (p *patient) rearm() error {
+	p.set = p.due
+	return p.SetReadDeadline(p.due)
+}
+
+func (p *patient) Read(b []byte) (int, error) {
+	for {
+		n, err := p.Conn.Read(b)
+		if n > 0 || !p.set.Before(p.due) || !errors.Is(err, os.ErrDeadlineExceeded) {
+			return n, err
+		}
+		if err := p.rearm(); err != nil {
+			return 0, err
+		}
+	}
 }
 
 // Process names the process at the other end: another one at the same address has another name.
@@ -100,7 +137,7 @@ func (c *Conn) sendLarge(r *Request, id uint64, deadline time.Time) (int64, erro
 		rest = rest[size:]
 	}
 	pieces = append(pieces, appendHeader(nil, kindEnd, id, 0))
-	n, err := pieces.WriteTo(c.net)
+	n, err := pieces.WriteTo(c.net.Conn) // which has writev
 	if err != nil {
 		return n, err
 	}
@@ -111,7 +148,7 @@ func (c *Conn) sendLarge(r *Request, id uint64, deadline time.Time) (int64, erro
 // os.ErrDeadlineExceeded, it may be called again: nothing of the answer is lost. The deadline
 // holds for Receive too.
 func (c *Conn) Wait(deadline time.Time) error {
-	if err := c.net.SetReadDeadline(deadline); err != nil {
+	if err := c.net.within(deadline); err != nil {
 		return online.Errorf(online.Unavailable, "wait for a worker: %w", err)
 	}
 	if _, err := c.reader.Peek(1); err != nil {

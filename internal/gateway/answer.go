@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"hotswap/internal/frame"
 	"hotswap/internal/online"
 	"hotswap/internal/scoring"
 )
@@ -38,61 +37,94 @@ var (
 	}
 )
 
-// write answers with r.
-func (r *refusal) write(w http.ResponseWriter) {
-	h := w.Header()
-	h.Set("Content-Type", "text/plain; charset=utf-8")
-	h.Set("Content-Length", strconv.Itoa(len(r.text)))
-	if r.reason != "" {
-		h.Set(scoring.ErrorReason, r.reason)
+// identify begins the answer's headers with those that tell which request it is for and which
+// deployment it came from.
+func (x *exchange) identify(t *target) {
+	x.fields = append(x.fields[:0], field{scoring.RequestID, x.id}, field{scoring.ServiceID, x.id})
+	if x.clientID != "" {
+		x.add(scoring.ClientID, x.clientID)
 	}
-	if r.modelStatus != "" {
-		h.Set(scoring.ErrorStatusCode, r.modelStatus)
+	if t == nil {
+		return
 	}
-	if r.status == http.StatusUnauthorized {
-		h.Set("Www-Authenticate", "Bearer") // RFC 9110, section 15.5.2
+	x.add(scoring.Deployment, t.Name)
+	if t.Model != "" {
+		x.add(scoring.Model, t.Model)
 	}
-	w.WriteHeader(r.status)
-	w.Write([]byte(r.text))
 }
 
-// write passes a worker's answer on. One whose status is not 200 becomes a 424 that tells the
+func (x *exchange) add(name, value string) {
+	x.fields = append(x.fields, field{name, value})
+}
+
+// refuse answers with r.
+func (x *exchange) refuse(r *refusal) {
+	x.status, x.content = r.status, []byte(r.text)
+	x.add("Content-Type", "text/plain; charset=utf-8")
+	if r.reason != "" {
+		x.add(scoring.ErrorReason, r.reason)
+	}
+	if r.modelStatus != "" {
+		x.add(scoring.ErrorStatusCode, r.modelStatus)
+	}
+	if r.status == http.StatusUnauthorized {
+		x.add("Www-Authenticate", "Bearer") // RFC 9110, section 15.5.2
+	}
+}
+
+// pass passes the worker's answer on. One whose status is not 200 becomes a 424 that tells the
 // status in a header (learn.microsoft.com, "Troubleshoot online endpoint deployment").
-func write(w http.ResponseWriter, a *frame.Response) {
-	h := w.Header()
-	for name, value := range a.Fields() {
-		if name = http.CanonicalHeaderKey(name); !reserved(name) {
-			h[name] = append(h[name], value)
+func (x *exchange) pass() {
+	x.status, x.content = x.answer.Status, x.answer.Body
+	for name, value := range x.answer.Fields() {
+		if name = http.CanonicalHeaderKey(name); !reserved(name) && isToken(name) && isValue(value) {
+			x.add(name, value)
 		}
 	}
-	h["Content-Length"] = []string{strconv.Itoa(len(a.Body))}
-	status := a.Status
-	if status != http.StatusOK {
-		h.Set(scoring.ErrorReason, scoring.ModelError)
-		h.Set(scoring.ErrorStatusCode, strconv.Itoa(status))
-		status = http.StatusFailedDependency
+	if x.status != http.StatusOK {
+		x.add(scoring.ErrorReason, scoring.ModelError)
+		x.add(scoring.ErrorStatusCode, strconv.Itoa(x.status))
+		x.status = http.StatusFailedDependency
 	}
-	w.WriteHeader(status)
-	w.Write(a.Body)
+}
+
+// write answers by net/http.
+func (x *exchange) write(w http.ResponseWriter) {
+	h := w.Header()
+	values := make([]string, len(x.fields)) // one allocation for them all
+	for n, f := range x.fields {
+		values[n] = f.value
+		if h[f.name] == nil {
+			h[f.name] = values[n : n+1 : n+1]
+		} else {
+			h[f.name] = append(h[f.name], f.value)
+		}
+	}
+	if h["Content-Type"] == nil {
+		h["Content-Type"] = nil // net/http does not guess one then
+	}
+	h["Content-Length"] = []string{strconv.Itoa(len(x.content))}
+	w.WriteHeader(x.status)
+	w.Write(x.content)
 }
 
 // reserved tells whether a header is not for the model to set.
 func reserved(name string) bool {
 	switch name {
 	case scoring.RequestID, scoring.ServiceID, scoring.ClientID, scoring.Deployment, scoring.Model,
-		scoring.ErrorReason, scoring.ErrorStatusCode, "Content-Length":
+		scoring.ErrorReason, scoring.ErrorStatusCode, "Content-Length", "Date":
 		return true
 	}
 	return hopByHop(name)
 }
 
 // authenticate checks the key or token that a request of an endpoint carries.
-func (g *Gateway) authenticate(endpoint string, h http.Header) *refusal {
+func (g *Gateway) authenticate(endpoint, authorization string) *refusal {
 	r := (*g.routes.Load())[endpoint]
 	if r == nil {
 		return refuseNoEndpoint
 	}
-	scheme, secret, _ := strings.Cut(h.Get("Authorization"), " ")
+	scheme, secret, _ := strings.Cut(authorization, " ")
 	switch {
 	case !strings.EqualFold(scheme, "Bearer") || secret == "":
 		return refuseBadHeader

@@ -25,91 +25,155 @@ const (
 	keptBody = 1 << 20
 )
 
-// exchange is one request with its buffers, which are kept for another one.
+// exchange is one request from its head to its answer, with its buffers, which are kept for another
+// one. A front begins it, gives it the headers and the body, has the gateway answer, and writes what
+// is in it then. All fronts do the same with it, so what a request gets does not depend on which
+// it came by.
 type exchange struct {
+	// From the front.
+	endpoint      string // "" where the path names none
+	id            string
+	authorization string
+	clientID      string
+	wanted        string // deployment that is asked for by name
+	length        int64  // of the body; -1 where it is not told
+	source        io.Reader
+
 	request frame.Request
 	body    []byte
 	call    *call
+	timer   *time.Timer
 	kept    bool // its call is left behind: nothing of it may be used again
+
+	// For the front.
+	status  int
+	fields  []field // headers, all but those of the connection
+	content []byte
+	answer  frame.Response
+
+	out []byte // the answer as Front writes it
 }
 
+// field is one header; its name is in canonical form.
+type field struct{ name, value string }
+
 var exchanges = sync.Pool{New: func() any {
-	return &exchange{call: &call{granted: make(chan struct{}, 1)}}
+	timer := time.NewTimer(time.Hour)
+	timer.Stop()
+	return &exchange{call: &call{granted: make(chan struct{}, 1)}, timer: timer}
 }}
 
+// begin returns an exchange for a request with that request line; path is as the client escaped it.
+func begin(method, path, query string) *exchange {
+	x := exchanges.Get().(*exchange)
+	x.endpoint, path = split(path)
+	x.id = newID()
+	x.authorization, x.clientID, x.wanted = "", "", ""
+	x.request.Reset(method, path, query)
+	x.request.Add(scoring.RequestID, x.id)
+	x.request.Add(scoring.ServiceID, x.id)
+	return x
+}
+
+// header takes a header of the request. The client's credentials don't go to the worker, nor do
+// the headers of the connection.
+func (x *exchange) header(name, value string) {
+	switch name {
+	case "Authorization":
+		x.authorization = value
+		return
+	case scoring.ClientID:
+		if value = scoring.CleanClientID(value); value == "" {
+			return
+		}
+		x.clientID = value
+	case scoring.Deployment:
+		x.wanted = value
+	case "Proxy-Authorization", scoring.RequestID, scoring.ServiceID:
+		return
+	default:
+		if hopByHop(name) {
+			return
+		}
+	}
+	x.request.Add(name, value)
+}
+
+// free keeps the buffers for the next request.
 func (x *exchange) free() {
-	if x.kept || cap(x.body) > keptBody {
+	if x.kept || cap(x.body) > keptBody || cap(x.answer.Body) > keptBody {
 		return
 	}
+	x.source = nil
 	exchanges.Put(x)
 }
 
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := exchanges.Get().(*exchange)
+	x := begin(r.Method, r.URL.EscapedPath(), r.URL.RawQuery)
 	defer x.free()
-	id := newID()
-	t, answer, refusal := g.exchange(x, r, id)
-	h := w.Header()
-	ids := []string{id}
-	h[scoring.RequestID], h[scoring.ServiceID] = ids, ids
-	if client := scoring.CleanClientID(r.Header.Get(scoring.ClientID)); client != "" {
-		h[scoring.ClientID] = []string{client}
+	x.header("Host", r.Host)
+	for name, values := range r.Header {
+		x.header(name, join(values))
 	}
-	if t != nil {
-		h[scoring.Deployment], h[scoring.Model] = t.name, t.model
-	}
+	x.source, x.length = r.Body, r.ContentLength
+	g.answer(r.Context(), x)
+	x.write(w)
+}
+
+// answer takes a request from its head to its answer.
+func (g *Gateway) answer(ctx context.Context, x *exchange) {
+	t, refusal := g.exchange(ctx, x)
+	x.identify(t)
 	if refusal != nil {
-		refusal.write(w)
-		return
-	}
-	write(w, answer)
-	if cap(answer.Body) <= keptBody {
-		answers.Put(answer)
+		x.refuse(refusal)
+	} else {
+		x.pass()
 	}
 }
 
-// exchange takes a request from its arrival to its answer. The target is nil where none was picked.
-func (g *Gateway) exchange(x *exchange, r *http.Request, id string) (*target, *frame.Response, *refusal) {
-	name, path, ok := split(r.URL.EscapedPath())
-	if !ok {
-		return nil, nil, refuseNoEndpoint
+// exchange has a worker answer. The target is nil where none was picked.
+func (g *Gateway) exchange(ctx context.Context, x *exchange) (*target, *refusal) {
+	if x.endpoint == "" {
+		return nil, refuseNoEndpoint
 	}
-	if refusal := g.authenticate(name, r.Header); refusal != nil {
-		return nil, nil, refusal
+	if refusal := g.authenticate(x.endpoint, x.authorization); refusal != nil {
+		return nil, refusal
 	}
-	if refusal := x.read(r, g.maxBody); refusal != nil {
-		return nil, nil, refusal
+	if refusal := x.read(g.maxBody); refusal != nil {
+		return nil, refusal
 	}
-	if refusal := x.head(r, path, id); refusal != nil {
-		return nil, nil, refusal
+	if refusal := x.check(); refusal != nil {
+		return nil, refusal
 	}
-	t, refusal := g.claim(name, r.Header.Get(scoring.Deployment))
+	t, refusal := g.claim(x.endpoint, x.wanted)
 	if refusal != nil {
-		return t, nil, refusal
+		return t, refusal
 	}
-	answer, refusal := x.run(r.Context(), t)
-	return t, answer, refusal
+	return t, x.run(ctx, t)
 }
 
-// split takes /endpoints/NAME/PATH apart; path keeps its slash.
-func split(escaped string) (name, path string, ok bool) {
-	rest, ok := strings.CutPrefix(escaped, "/endpoints/")
+// split takes /endpoints/NAME/PATH apart; path keeps its slash. The name is "" where there is none.
+func split(escaped string) (name, path string) {
+	rest, ok := strings.CutPrefix(escaped, scored)
 	slash := strings.IndexByte(rest, '/')
 	if !ok || slash < 0 {
-		return "", "", false
+		return "", "/"
 	}
-	return strings.ToLower(rest[:slash]), rest[slash:], true
+	return strings.ToLower(rest[:slash]), rest[slash:]
 }
+
+// scored is what the path of a scoring request begins with.
+const scored = "/endpoints/"
 
 // read reads the whole body. It comes before any claim, so that a client that is slow, or gone,
 // holds nothing.
-func (x *exchange) read(r *http.Request, limit int64) *refusal {
-	if r.ContentLength > limit {
+func (x *exchange) read(limit int64) *refusal {
+	if x.length > limit {
 		return refuseTooLarge
 	}
-	x.body = slices.Grow(x.body[:0], int(min(max(r.ContentLength, 0), firstBody))+1)
+	x.body = slices.Grow(x.body[:0], int(min(max(x.length, 0), firstBody))+1)
 	for {
-		n, err := r.Body.Read(x.body[len(x.body):cap(x.body)])
+		n, err := x.source.Read(x.body[len(x.body):cap(x.body)])
 		x.body = x.body[:len(x.body)+n]
 		switch {
 		case int64(len(x.body)) > limit:
@@ -124,25 +188,9 @@ func (x *exchange) read(r *http.Request, limit int64) *refusal {
 	}
 }
 
-// head makes the request for the worker. The client's credentials stay here.
-func (x *exchange) head(r *http.Request, path, id string) *refusal {
-	x.request.Reset(r.Method, path, r.URL.RawQuery)
+// check tells whether the request can be sent to a worker.
+func (x *exchange) check() *refusal {
 	x.request.Body = x.body
-	for name, values := range r.Header {
-		switch name {
-		case "Authorization", "Proxy-Authorization", scoring.RequestID, scoring.ServiceID, scoring.ClientID:
-		default:
-			if !hopByHop(name) {
-				x.request.Add(name, join(values))
-			}
-		}
-	}
-	x.request.Add("Host", r.Host)
-	x.request.Add(scoring.RequestID, id)
-	x.request.Add(scoring.ServiceID, id)
-	if client := scoring.CleanClientID(r.Header.Get(scoring.ClientID)); client != "" {
-		x.request.Add(scoring.ClientID, client)
-	}
 	switch err := x.request.Check(); {
 	case err == nil:
 		return nil
@@ -199,12 +247,12 @@ func (g *Gateway) claim(endpoint, wanted string) (*target, *refusal) {
 
 // run takes the second claim, of a worker, and has it answer. It gives the first claim back,
 // except for a request that it leaves to its worker.
-func (x *exchange) run(ctx context.Context, t *target) (*frame.Response, *refusal) {
+func (x *exchange) run(ctx context.Context, t *target) *refusal {
 	deadline := time.Now().Add(t.Timeout)
 	for again := false; ; again = true {
 		if refusal := x.wait(ctx, t, deadline, again); refusal != nil {
 			t.release()
-			return nil, refusal
+			return refusal
 		}
 		sent, err := x.call.conn.Send(&x.request, deadline)
 		if err == nil {
@@ -213,7 +261,7 @@ func (x *exchange) run(ctx context.Context, t *target) (*frame.Response, *refusa
 		t.lose(x.call.worker, err)
 		if sent {
 			t.release()
-			return nil, refuseLost(err)
+			return refuseLost(err)
 		}
 	}
 }
@@ -223,13 +271,13 @@ func (x *exchange) wait(ctx context.Context, t *target, deadline time.Time, agai
 	if t.acquire(x.call, again) {
 		return nil
 	}
-	timer := time.NewTimer(time.Until(deadline))
-	defer timer.Stop()
+	x.timer.Reset(time.Until(deadline))
+	defer x.timer.Stop()
 	select {
 	case <-x.call.granted:
 		return nil
 	case <-ctx.Done():
-	case <-timer.C:
+	case <-x.timer.C:
 	}
 	x.kept = true // the grant may have come in between
 	if t.leave(x.call) {
@@ -239,25 +287,24 @@ func (x *exchange) wait(ctx context.Context, t *target, deadline time.Time, agai
 }
 
 // await reads the answer to what was sent.
-func (x *exchange) await(t *target, deadline time.Time) (*frame.Response, *refusal) {
+func (x *exchange) await(t *target, deadline time.Time) *refusal {
 	w, conn := x.call.worker, x.call.conn
 	err := conn.Wait(deadline)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		x.kept = true
 		w.left <- t.Stuck // the claim goes with it
-		return nil, refuseTimedOut
+		return refuseTimedOut
 	}
-	answer := answers.Get().(*frame.Response)
 	if err == nil {
-		err = conn.Receive(answer)
+		err = conn.Receive(&x.answer)
 	}
 	if err != nil {
 		t.lose(w, err)
 		t.release()
-		return nil, refuseLost(err)
+		return refuseLost(err)
 	}
 	t.finish(w)
-	return answer, nil
+	return nil
 }
 
 // refuseLost tells the end of a connection from the end of the time, in the middle of a large

@@ -91,18 +91,13 @@ type share struct {
 type target struct {
 	Deployment
 	*backend
-	name, model []string // values of response headers, made once; not changed
 }
 
 // newRoute resolves an endpoint's deployments by their ids.
 func newRoute(e Endpoint, seq uint64, backends map[string]*backend) *route {
 	r := &route{Endpoint: e, seq: seq, targets: make(map[string]*target, len(e.Deployments))}
 	for _, d := range e.Deployments {
-		t := &target{Deployment: d, backend: backends[d.ID], name: []string{d.Name}}
-		if d.Model != "" {
-			t.model = []string{d.Model}
-		}
-		r.targets[d.Name] = t
+		r.targets[d.Name] = &target{Deployment: d, backend: backends[d.ID]}
 	}
 	upTo := 0
 	for _, name := range slices.Sorted(maps.Keys(e.Shares)) {

@@ -32,9 +32,6 @@ type call struct {
 	conn   *frame.Conn   // the worker's at that time
 }
 
-// answers keeps the buffers of answers.
-var answers = sync.Pool{New: func() any { return new(frame.Response) }}
-
 // instance is an instance as the gateway keeps it. Its fields below workers are guarded by the
 // mutex of its backend.
 type instance struct {
