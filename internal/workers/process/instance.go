@@ -120,7 +120,11 @@ func (i *instance) fail(err error) {
 // turn changes the state and tells of it.
 func (i *instance) turn(s workers.State, cause error) {
 	i.state = s
-	i.launcher.log.Info("instance changed", "instance", i.want.ID, "endpoint", i.want.Endpoint, "deployment", i.want.Deployment, "state", s, "error", cause)
+	log := i.launcher.log.With("instance", i.want.ID, "endpoint", i.want.Endpoint, "deployment", i.want.Deployment, "state", s)
+	if cause != nil {
+		log = log.With("error", cause)
+	}
+	log.Info("instance changed")
 	i.report(workers.Event{Err: cause})
 }
 

@@ -78,9 +78,9 @@ func (w watcher) untilReady(ctx context.Context) error {
 	budget := w.readiness.Budget()
 	timed, cancel := context.WithTimeout(ctx, budget)
 	defer cancel()
-	began, last := time.Now(), error(nil)
+	began := time.Now()
 	for good := 0; good < max(1, w.readiness.SuccessThreshold); {
-		if last = w.ask(timed, w.readiness.Timeout); last == nil {
+		if w.ask(timed, w.readiness.Timeout) == nil {
 			good++
 			continue
 		}
@@ -88,7 +88,7 @@ func (w watcher) untilReady(ctx context.Context) error {
 		select {
 		case <-time.After(min(max(time.Since(began)/10, leastPause), mostPause)):
 		case <-timed.Done():
-			return online.Errorf(online.Invalid, "it did not answer within %v, so its init() has not returned: give the readiness probe more time, or mend it (%w)", budget, last)
+			return online.Errorf(online.Invalid, "it did not answer within %v, so its init() has not returned: give the readiness probe more time, or mend it", budget)
 		}
 	}
 	return nil
