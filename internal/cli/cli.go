@@ -45,7 +45,7 @@ func Main(ctx context.Context, args []string, env Env) int {
 		err = usagef("%w; see %s --help", err, ran.CommandPath())
 	}
 	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
-		err = fmt.Errorf("interrupted: %w", cause)
+		err = fmt.Errorf("stopped on the way: %w", cause)
 	}
 	fmt.Fprintln(env.Stderr, "hotswap:", err)
 	return exitCode(err)
