@@ -106,6 +106,7 @@ func TestRefusals(t *testing.T) {
 		"a log of nobody":           {func() error { _, err := w.Logs(t.Context(), "taxi", "green", "", 9); return err }, online.NotFound, "green"},
 		"a log of no such kind":     {func() error { _, err := w.Logs(t.Context(), "taxi", "blue", "Bin", 9); return err }, online.Invalid, "container type"},
 		"a third key":               {func() error { _, err := w.RegenerateKey(t.Context(), "taxi", "Third", ""); return err }, online.Invalid, "key type"},
+		"a key of two lines":        {func() error { _, err := w.RegenerateKey(t.Context(), "taxi", "Primary", "a\nb"); return err }, online.Invalid, "printable ASCII"},
 		"patching nothing":          {func() error { _, _, _, err := w.PatchDeployment(t.Context(), "taxi", "green", Patch{}); return err }, online.NotFound, "green"},
 		"patching to no instance": {func() error {
 			n := 0

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"strings"
 
 	"hotswap/internal/online"
 	"hotswap/internal/store"
@@ -40,7 +41,11 @@ func (c *Control) sealKeys(row store.Endpoint, given online.Keys) ([]byte, error
 	})
 }
 
+// seal refuses keys that no Authorization header can carry.
 func (c *Control) seal(endpoint string, keys online.Keys) ([]byte, error) {
+	if strings.ContainsFunc(keys.Primary+keys.Secondary, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return nil, online.Errorf(online.Invalid, "the key given to endpoint %q: want printable ASCII characters without blanks", endpoint)
+	}
 	text, err := json.Marshal(keys)
 	return c.Keyring.Seal(text, owner(endpoint)), err
 }
@@ -86,7 +91,7 @@ func wantsKeys(row store.Endpoint) error {
 
 // RegenerateKey puts another key in the place of the one that which names, Primary or Secondary.
 // It is the given value, or a new one where value is empty or is the key already: the Python SDK
-// sends the old one (AZUREML.md §1.6).
+// sends the old one (azure-ai-ml 1.34.0, _regenerate_online_keys).
 func (c *Control) RegenerateKey(ctx context.Context, endpoint, which, value string) (online.Operation, error) {
 	o := newOperation(endpoint, "", false)
 	return c.changeEndpoint(ctx, o, func(row *store.Endpoint) error {
