@@ -23,7 +23,7 @@ type server struct {
 	front    *gateway.Front // nil: there is none
 
 	serve       func() error       // serves until stop
-	cutOff      context.CancelFunc // gives up handshakes, and requests that wait for a worker
+	cutOff      context.CancelFunc // gives up handshakes
 	connections sync.WaitGroup     // of those that are not net/http's
 }
 

@@ -31,10 +31,11 @@ const (
 
 // client is a connection that a Front serves, from one goroutine.
 type client struct {
-	front *Front
-	conn  net.Conn
-	state atomic.Int32
-	head  head
+	front  *Front
+	conn   net.Conn
+	giveUp context.CancelFunc // ends a wait for a worker
+	state  atomic.Int32
+	head   head
 
 	in    []byte // in[r:w] has been read and not been used
 	r, w  int
@@ -265,6 +266,7 @@ func (c *client) hangUp() {
 
 // cut ends the connection at once, and with it whatever its goroutine does there.
 func (c *client) cut() {
+	c.giveUp()
 	conn := c.conn
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn() // because the other one would say goodbye first

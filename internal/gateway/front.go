@@ -49,7 +49,9 @@ func (g *Gateway) NewFront(o FrontOptions) *Front {
 // not for the front, it returns the connection as it was before that request, which is the
 // caller's from then on; else nil. The end of ctx gives up requests that wait for a worker.
 func (f *Front) Serve(ctx context.Context, conn net.Conn) (rest net.Conn) {
-	c := &client{front: f, conn: conn, in: make([]byte, firstIn)}
+	ctx, giveUp := context.WithCancel(ctx)
+	defer giveUp()
+	c := &client{front: f, conn: conn, giveUp: giveUp, in: make([]byte, firstIn)}
 	if !f.add(c) {
 		conn.Close() //nolint:errcheck // because there is no one to tell
 		return nil

@@ -3,7 +3,6 @@ package gateway
 import (
 	"context"
 	"crypto/sha256"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -119,38 +118,5 @@ func BenchmarkServeHTTP(b *testing.B) {
 		if w := post(g, `{"data":[[1.5,2,3,4,5,6,7,8,9]],"method":"x"}`); w.Code != http.StatusOK {
 			b.Fatal(w.Code, w.Body)
 		}
-	}
-}
-
-func BenchmarkHTTP(b *testing.B) {
-	w := pythonWorker(b, "import json\ndef init(): pass\ndef run(raw_data): return json.loads(raw_data)\n")
-	g := New(Options{})
-	d := Deployment{Name: "blue", ID: "blue-1", Concurrency: 32, Timeout: 5 * time.Second, Instances: []Instance{{ID: "i", Workers: []Address{w}}}}
-	if err := g.Swap(b.Context(), endpoint(1, d)); err != nil {
-		b.Fatal(err)
-	}
-	server := httptest.NewServer(g)
-	defer server.Close()
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
-	for _, clients := range []int{1, 8, 32} {
-		b.Run(string(rune('0'+clients/10))+string(rune('0'+clients%10)), func(b *testing.B) {
-			b.SetParallelism((clients + 1) / 2)
-			b.RunParallel(func(p *testing.PB) {
-				for p.Next() {
-					r, _ := http.NewRequest("POST", server.URL+"/endpoints/taxi/score", strings.NewReader(`{"data":[[1.5,2,3,4,5,6,7,8,9]],"method":"x"}`))
-					r.Header.Set("Authorization", "Bearer "+testKey)
-					a, err := client.Do(r)
-					if err != nil {
-						b.Error(err)
-						return
-					}
-					io.Copy(io.Discard, a.Body)
-					a.Body.Close()
-					if a.StatusCode != 200 {
-						b.Error(a.Status)
-					}
-				}
-			})
-		})
 	}
 }
