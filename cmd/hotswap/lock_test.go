@@ -102,7 +102,7 @@ func TestInterruptedPipeline(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = c.Wait()
-		if code := c.ProcessState.ExitCode(); code != 1 || !strings.Contains(stderr.String(), "interrupted") {
+		if code := c.ProcessState.ExitCode(); code != 1 || !strings.Contains(stderr.String(), "stopped on the way") {
 			t.Errorf("the interrupted rollout ended with %d:\n%s", code, &stderr)
 		}
 		if st := p.status(t, s); st.Lock != nil || st.Live != "green" {
