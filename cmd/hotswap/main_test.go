@@ -71,6 +71,7 @@ func (s *server) start(env ...string) error {
 	s.command.Env = append(os.Environ(), env...)
 	s.stderr = new(bytes.Buffer)
 	s.command.Stderr = s.stderr
+	s.command.WaitDelay = 20 * time.Second // a guard that outlives the server holds stderr: that is to be found, not waited for
 	stdout, err := s.command.StdoutPipe()
 	if err != nil {
 		return err
