@@ -102,16 +102,19 @@ func (c *Conn) Send(r *Request, deadline time.Time) (sent bool, err error) {
 	id := c.sent
 	putHeader(r.buf, kindHead, id, len(r.buf)-headerSize)
 	var n int64
-	if len(r.buf)+len(r.Body) > inline {
-		n, err = c.sendLarge(r, id, deadline)
-	} else {
+	if r.Small() {
 		n, err = c.sendSmall(r, id)
+	} else {
+		n, err = c.sendLarge(r, id, deadline)
 	}
 	if err != nil {
 		return n > 0, online.Errorf(online.Unavailable, "send a request to a worker: %w", err)
 	}
 	return true, nil
 }
+
+// Small tells whether Send never waits for the worker.
+func (r *Request) Small() bool { return len(r.buf)+len(r.Body) <= inline }
 
 func (c *Conn) sendSmall(r *Request, id uint64) (int64, error) {
 	all := r.buf

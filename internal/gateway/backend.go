@@ -107,19 +107,25 @@ func (b *backend) acquire(c *call, front bool) (taken bool) {
 	return false
 }
 
-// leave takes c, whose time is up, out of the queue. If c was given a worker in between, it gives
-// it back unused. It reports whether any worker was there to wait for.
-func (b *backend) leave(c *call) (alive bool) {
+// leave takes c, whose time is up, out of the queue. It reports false where c was given a worker in
+// between, and whether any worker was there to wait for.
+func (b *backend) leave(c *call) (left, alive bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if c.place != nil {
-		b.queue.Remove(c.place)
-		c.place = nil
-	} else {
-		c.worker.give()
-		b.dispatch()
+	if c.place == nil {
+		return false, true
 	}
-	return b.alive()
+	b.queue.Remove(c.place)
+	c.place = nil
+	return true, b.alive()
+}
+
+// decline gives back a worker that c has not used.
+func (b *backend) decline(c *call) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	c.worker.give()
+	b.dispatch()
 }
 
 func (b *backend) alive() bool {
@@ -135,16 +141,25 @@ func (b *backend) alive() bool {
 
 // dispatch restores invariant 3.
 func (b *backend) dispatch() {
-	for b.queue.Len() > 0 {
-		w := b.idle()
-		if w == nil {
-			return
-		}
-		c := b.queue.Remove(b.queue.Front()).(*call)
-		c.place = nil
-		w.take(c)
+	for c := b.next(); c != nil; c = b.next() {
 		c.granted <- struct{}{}
 	}
+}
+
+// next gives a worker to the first call in the queue and returns it, which has to be told; nil if
+// there is none, or no worker.
+func (b *backend) next() *call {
+	if b.queue.Len() == 0 {
+		return nil
+	}
+	w := b.idle()
+	if w == nil {
+		return nil
+	}
+	c := b.queue.Remove(b.queue.Front()).(*call)
+	c.place = nil
+	w.take(c)
+	return c
 }
 
 // idle returns a worker that can take a request, of the instance that runs the fewest; nil if
@@ -165,12 +180,18 @@ func (b *backend) idle() *worker {
 }
 
 // finish ends a call that was answered: the worker goes to the next one, the claim is given back.
+// The next one's request is sent from here, since the worker would be idle until its own goroutine
+// has come round to it.
 func (b *backend) finish(w *worker) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	w.give()
-	b.dispatch()
+	c := b.next() // there can be one at most, by invariant 3
 	b.releaseLocked()
+	b.mu.Unlock()
+	if c != nil {
+		c.sendAhead()
+		c.granted <- struct{}{}
+	}
 }
 
 // lose ends a call whose worker's connection is of no more use; its owner makes another. The claim

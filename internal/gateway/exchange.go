@@ -249,12 +249,13 @@ func (g *Gateway) claim(endpoint, wanted string) (*target, *refusal) {
 // except for a request that it leaves to its worker.
 func (x *exchange) run(ctx context.Context, t *target) *refusal {
 	deadline := time.Now().Add(t.Timeout)
+	x.call.request, x.call.deadline = &x.request, deadline
 	for again := false; ; again = true {
-		if refusal := x.wait(ctx, t, deadline, again); refusal != nil {
+		if refusal := x.wait(ctx, t, again); refusal != nil {
 			t.release()
 			return refusal
 		}
-		sent, err := x.call.conn.Send(&x.request, deadline)
+		sent, err := x.call.send()
 		if err == nil {
 			return x.await(t, deadline)
 		}
@@ -266,21 +267,29 @@ func (x *exchange) run(ctx context.Context, t *target) *refusal {
 	}
 }
 
-// wait waits for a worker.
-func (x *exchange) wait(ctx context.Context, t *target, deadline time.Time, again bool) *refusal {
-	if t.acquire(x.call, again) {
+// wait waits for a worker. Where the request was sent already when its time is up, it goes on: there
+// is a worker now that has to be waited for.
+func (x *exchange) wait(ctx context.Context, t *target, again bool) *refusal {
+	c := x.call
+	if t.acquire(c, again) {
 		return nil
 	}
-	x.timer.Reset(time.Until(deadline))
+	x.timer.Reset(time.Until(c.deadline))
 	defer x.timer.Stop()
 	select {
-	case <-x.call.granted:
+	case <-c.granted:
 		return nil
 	case <-ctx.Done():
 	case <-x.timer.C:
 	}
-	x.kept = true // the grant may have come in between
-	if t.leave(x.call) {
+	left, alive := t.leave(c)
+	if !left {
+		if <-c.granted; c.ahead {
+			return nil
+		}
+		t.decline(c)
+	}
+	if alive {
 		return refuseTimedOut
 	}
 	return refuseNotReady

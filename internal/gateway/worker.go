@@ -30,6 +30,32 @@ type call struct {
 	place  *list.Element // in the queue; nil out of it
 	worker *worker       // the one it was given last
 	conn   *frame.Conn   // the worker's at that time
+
+	// What is to be sent, set before the call is queued.
+	request  *frame.Request
+	deadline time.Time
+
+	// Set before granted is signalled, where the one before it has sent it.
+	ahead bool
+	sent  bool
+	err   error
+}
+
+// sendAhead sends what waits, unless that may take a while.
+func (c *call) sendAhead() {
+	if c.request.Small() {
+		c.ahead = true
+		c.sent, c.err = c.conn.Send(c.request, c.deadline)
+	}
+}
+
+// send sends the request, if that is not done.
+func (c *call) send() (sent bool, err error) {
+	if !c.ahead {
+		return c.conn.Send(c.request, c.deadline)
+	}
+	c.ahead = false
+	return c.sent, c.err
 }
 
 // instance is an instance as the gateway keeps it. Its fields below workers are guarded by the
