@@ -314,7 +314,7 @@ const (
 // confirm reads the deployment until it is the one that was put: a read may be stale.
 func (t *turn) confirm(ctx context.Context, want online.Deployment) (azure.Deployment, error) {
 	var d azure.Deployment
-	err := poll(ctx, staleTime, func() (bool, error) {
+	err := poll(ctx, staleTime, staleEvery, func() (bool, error) {
 		var err error
 		d, err = t.Cloud.Deployment(ctx, t.Endpoint, want.Name)
 		if online.CodeOf(err) == online.NotFound {
@@ -331,8 +331,8 @@ func (t *turn) confirm(ctx context.Context, want online.Deployment) (azure.Deplo
 	return d, nil
 }
 
-// poll repeats until done says so or the time is over; then the last error, or Unavailable, is returned.
-func poll(ctx context.Context, limit time.Duration, done func() (bool, error)) error {
+// poll repeats until done says so or the time is over, which is Unavailable.
+func poll(ctx context.Context, limit, every time.Duration, done func() (bool, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, limit,
 		online.Errorf(online.Unavailable, "it was not so after %v", limit))
 	defer cancel()
@@ -342,7 +342,7 @@ func poll(ctx context.Context, limit time.Duration, done func() (bool, error)) e
 			return err
 		}
 		select {
-		case <-time.After(staleEvery):
+		case <-time.After(every):
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}

@@ -38,7 +38,11 @@ func (t *turn) settle(ctx context.Context, giveBack bool) error {
 	if t.state.Phase != Swapping {
 		return t.abandon(ctx, giveBack)
 	}
-	e, err := t.quietEndpoint(ctx)
+	e, err := t.moved(ctx)
+	if online.CodeOf(err) == online.NotFound {
+		t.state.Reason = "cut off, and the endpoint is gone since"
+		return t.enter(ctx, Failed)
+	}
 	if err != nil {
 		return err
 	}
@@ -53,10 +57,29 @@ func (t *turn) settle(ctx context.Context, giveBack bool) error {
 	return t.enter(ctx, Failed)
 }
 
-// abandon closes a rollout that wrote no traffic.
+// moved reads the endpoint until it shows that the traffic was moved. Where it does not, a read
+// may lag behind the write, unless the server says that it never does.
+func (t *turn) moved(ctx context.Context) (online.Endpoint, error) {
+	e, err := t.quietEndpoint(ctx)
+	if err != nil || e.Properties[online.RoutesAtOnce] != "" {
+		return e, err
+	}
+	start := time.Now()
+	err = poll(ctx, quietTime, staleEvery, func() (bool, error) {
+		var err error
+		e, err = t.Cloud.Endpoint(ctx, t.Endpoint)
+		known := t.state.Plan.standing(e) != atBefore || time.Since(start) > staleTime
+		return known && !e.State.Busy(), err
+	})
+	return e, err
+}
+
+// abandon closes a rollout that wrote no traffic. A rollback has written nothing at all.
 func (t *turn) abandon(ctx context.Context, giveBack bool) error {
-	if _, err := t.quiet(ctx); err != nil && online.CodeOf(err) != online.NotFound {
-		return err
+	if t.state.Plan.Undoes == "" {
+		if _, err := t.quiet(ctx); err != nil && online.CodeOf(err) != online.NotFound {
+			return err
+		}
 	}
 	if giveBack {
 		if err := t.restore(ctx); online.CodeOf(err) == online.Stale {
@@ -94,7 +117,7 @@ const (
 
 // quiet waits until no operation runs on the slot's deployment.
 func (t *turn) quiet(ctx context.Context) (d azure.Deployment, err error) {
-	err = poll(ctx, quietTime, func() (bool, error) {
+	err = poll(ctx, quietTime, quietEvery, func() (bool, error) {
 		d, err = t.Cloud.Deployment(ctx, t.Endpoint, t.state.Plan.Slot)
 		return !d.State.Busy(), err
 	})
@@ -103,7 +126,7 @@ func (t *turn) quiet(ctx context.Context) (d azure.Deployment, err error) {
 
 // quietEndpoint waits until no operation runs on the endpoint.
 func (t *turn) quietEndpoint(ctx context.Context) (e online.Endpoint, err error) {
-	err = poll(ctx, quietTime, func() (bool, error) {
+	err = poll(ctx, quietTime, quietEvery, func() (bool, error) {
 		e, err = t.Cloud.Endpoint(ctx, t.Endpoint)
 		return !e.State.Busy(), err
 	})

@@ -138,7 +138,7 @@ func (t *turn) write(ctx context.Context, e online.Endpoint) error {
 // believe reads until the endpoint shows what was written, or is quiet and does not.
 func (t *turn) believe(ctx context.Context, wrote error) error {
 	var e online.Endpoint
-	err := poll(ctx, staleTime, func() (bool, error) {
+	err := poll(ctx, staleTime, staleEvery, func() (bool, error) {
 		var err error
 		e, err = t.Cloud.Endpoint(ctx, t.Endpoint)
 		if err != nil {

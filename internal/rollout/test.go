@@ -133,7 +133,7 @@ func (t *turn) unchanged(ctx context.Context) error {
 // to a new deployment may come into force late.
 func (t *turn) ask(ctx context.Context, r azure.Request) (a azure.Answer, err error) {
 	notYet := map[int]bool{http.StatusNotFound: true, http.StatusTooManyRequests: true, http.StatusServiceUnavailable: true}
-	ended := poll(ctx, staleTime, func() (bool, error) {
+	ended := poll(ctx, staleTime, staleEvery, func() (bool, error) {
 		a, err = t.Cloud.Score(ctx, r)
 		if err != nil {
 			return false, ignoreUnavailable(err)

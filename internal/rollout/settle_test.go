@@ -1,0 +1,62 @@
+package rollout
+
+import (
+	"testing"
+
+	"hotswap/internal/online"
+)
+
+// A rollback to traffic that was split has no slot of its own, and is undone all the same.
+func TestRollbackToASplitIsSettled(t *testing.T) {
+	r := newRig(t)
+	r.live(t, "one", "two")
+	r.cut(t, Planned, func(s *State) {
+		s.Plan.Before = Snapshot{Traffic: online.AllTo("green")}
+		s.Plan.After = traffic(t, map[string]int{"blue": 90, "green": 10})
+		s.Plan.Undoes = "another"
+	})
+	r.live(t, "three")
+}
+
+// An endpoint that is deleted while its swap is open can be made again.
+func TestDeletedEndpointIsSettled(t *testing.T) {
+	r := newRig(t)
+	r.live(t, "one")
+	cut := r.cut(t, Swapping, func(s *State) {
+		s.Plan.Slot, s.Plan.Before.Traffic, s.Plan.After = "green", online.AllTo("blue"), online.AllTo("green")
+	})
+	r.cloud.endpoint = nil
+	clear(r.cloud.deployments)
+	r.live(t, "two")
+	_, entries, err := r.find(t.Context(), cut.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := last(entries); err != nil || s.Phase != Failed {
+		t.Errorf("the open swap ended %s, %v; want Failed", s.Phase, err)
+	}
+}
+
+// A swap that was cut off is not taken for undone because of a read that lags behind: the slot
+// that it made live would be written.
+func TestLateSwapIsNotTakenForUndone(t *testing.T) {
+	r := newRig(t)
+	r.live(t, "one", "two")
+	cut := r.cut(t, Swapping, func(s *State) {
+		s.Plan.Slot, s.Plan.Before.Traffic, s.Plan.After = "blue", online.AllTo("green"), online.AllTo("blue")
+	})
+	r.cloud.endpoint.Traffic = online.AllTo("blue")
+	reads := 0
+	r.cloud.onRead = func(e *online.Endpoint) {
+		e.Properties = nil // as Azure's, which says nothing of its routes
+		if reads++; reads < 4 {
+			e.Traffic = online.AllTo("green")
+		}
+	}
+	if _, err := r.open(t.Context(), "the next", true); err != nil {
+		t.Fatal(err)
+	}
+	if s := r.newest(t); s.ID != cut.ID || s.Phase != Promoted {
+		t.Errorf("the cut swap ended %s, want Promoted", s.Phase)
+	}
+}
