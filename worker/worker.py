@@ -277,13 +277,12 @@ def answer(status, body=b"", kind=JSON, headers=None):
     """The head and the body of an answer."""
     fields = {"Content-Type": kind, "X-Ms-Server-Version": SERVER, FAILED: "False"}
     fields.update((name.title(), value) for name, value in (headers or {}).items())
-    lines = [str(status)]
-    lines += [f"{name}:{value}" for name, value in fields.items()]
-    if any("\n" in line or "\r" in line for line in lines):
+    text = "\n".join([str(status), *[f"{name}:{value}" for name, value in fields.items()]])
+    if text.count("\n") != len(fields) or "\r" in text:
         raise ValueError("a response header holds a line break")
     if len(body) > MAX_BODY:
         raise ValueError(f"the answer has {len(body)} bytes, more than {MAX_BODY}")
-    head = "\n".join(lines).encode("latin-1")
+    head = text.encode("latin-1")
     if len(head) > LIMITS[HEAD]:
         raise ValueError(f"the answer's headers have {len(head)} bytes, more than {LIMITS[HEAD]}")
     return head, body
