@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 
 	"hotswap/internal/crashpoint"
@@ -21,10 +20,7 @@ func (t *turn) refuse(ctx context.Context, p Phase, err error) error {
 		return t.drop(ctx, online.Errorf(online.Internal,
 			"%w; and the slot does not hold again what it held, the next rollout or rollback sees to that: %w", err, e))
 	}
-	if e := t.end(ctx, p, err.Error()); e != nil {
-		return fmt.Errorf("%w; and the end could not be saved: %w", err, e)
-	}
-	return err
+	return t.endWith(ctx, p, err)
 }
 
 // restore puts back what the slot held, if the slot still holds what this rollout put there.

@@ -3,7 +3,10 @@ package rollout
 import (
 	"cmp"
 	"context"
+	"maps"
+	"slices"
 
+	"hotswap/internal/azure"
 	"hotswap/internal/online"
 )
 
@@ -18,10 +21,14 @@ func (r *Runner) Rollback(ctx context.Context, reason string) (s State, already 
 	if err != nil {
 		return State{}, false, t.drop(ctx, err)
 	}
+	e, err := t.leftBy(ctx, undone)
+	if err != nil {
+		return State{}, false, t.drop(ctx, err)
+	}
 	if undone.Plan.Undoes != "" {
 		return undone, true, t.drop(ctx, nil)
 	}
-	if err := t.planBack(ctx, undone); err != nil {
+	if err := t.planBack(ctx, e, undone); err != nil {
 		return t.state, false, t.drop(ctx, err)
 	}
 	return t.state, false, t.swapBack(ctx)
@@ -45,25 +52,27 @@ func (t *turn) lastPromoted(ctx context.Context) (State, error) {
 	return State{}, online.Errorf(online.Refused, "endpoint %s has no rollout that went live: there is nothing to roll back", t.Endpoint)
 }
 
-// planBack plans the traffic from before undone, if its deployments are still there unchanged.
-func (t *turn) planBack(ctx context.Context, undone State) error {
+// leftBy reads the endpoint, whose traffic must be as the rollout left it.
+func (t *turn) leftBy(ctx context.Context, s State) (online.Endpoint, error) {
 	e, err := t.quietEndpoint(ctx)
-	if err != nil {
-		return err
+	if err == nil && s.Plan.standing(e) != atAfter {
+		err = online.Errorf(online.Refused, "the traffic is %s, rollout %s left it at %s: someone else moved it; set it by hand",
+			e.Traffic, s.ID, s.Plan.After)
 	}
+	return e, err
+}
+
+// planBack plans the traffic from before undone, if its deployments are still there unchanged.
+func (t *turn) planBack(ctx context.Context, e online.Endpoint, undone State) error {
 	back := undone.Plan.Before
-	switch {
-	case undone.Plan.standing(e) != atAfter:
-		return online.Errorf(online.Refused, "the traffic is %s, rollout %s left it at %s: someone else moved it; set it by hand",
-			e.Traffic, undone.ID, undone.Plan.After)
-	case back.Traffic.Closed():
+	if back.Traffic.Closed() {
 		return online.Errorf(online.Refused, "nothing was live before rollout %s: traffic is never taken to 0", undone.ID)
-	}
-	if err := t.healthy(ctx, back); err != nil {
-		return err
 	}
 	there, err := t.Cloud.Deployments(ctx, t.Endpoint)
 	if err != nil {
+		return err
+	}
+	if err := healthy(there, back); err != nil {
 		return err
 	}
 	now, err := snapshot(e, there)
@@ -87,11 +96,20 @@ func (t *turn) swapBack(ctx context.Context) error {
 	if err != nil {
 		return t.drop(ctx, err)
 	}
-	if err := t.beforeStands(ctx, e); err != nil {
-		return t.refuse(ctx, Refused, err)
+	return t.move(ctx, e)
+}
+
+// healthy reports what keeps the deployments of want from taking its traffic.
+func healthy(there []azure.Deployment, want Snapshot) error {
+	for _, name := range slices.Sorted(maps.Keys(want.Fingerprints)) {
+		switch d := find(there, name); {
+		case d == nil:
+			return online.Errorf(online.Refused, "deployment %s is gone; deploy its model again with hotswap rollout --model-version", name)
+		case d.Fingerprint != want.Fingerprints[name]:
+			return online.Errorf(online.Refused, "deployment %s is not what it was: it holds %s now", name, d.Model)
+		case d.State != online.Succeeded:
+			return online.Errorf(online.Refused, "deployment %s is %s", name, d.State)
+		}
 	}
-	if err := t.enter(ctx, Swapping); err != nil {
-		return t.drop(ctx, err)
-	}
-	return t.write(ctx, e)
+	return nil
 }

@@ -120,6 +120,9 @@ func (r *Runner) rejoin(ctx context.Context, id string) (*turn, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.Plan.Undoes != "" {
+		return nil, online.Errorf(online.Refused, "rollout %s is a rollback, which has no candidate: run hotswap deploy, or hotswap rollback to go on with it", s.ID)
+	}
 	t := &turn{Runner: r, state: s, seq: len(entries)}
 	if s.Phase.Terminal() {
 		return t, nil
@@ -187,17 +190,19 @@ func (t *turn) enter(ctx context.Context, p Phase) error {
 	if err := t.lease.outlives(ctx, 1); err != nil {
 		return err
 	}
-	t.state.Phase, t.state.Updated = p, time.Now().UTC()
-	data, err := json.Marshal(t.state)
+	next := t.state
+	next.Phase, next.Updated = p, time.Now().UTC()
+	data, err := json.Marshal(next)
 	if err != nil {
 		return fmt.Errorf("write the journal: %w", err)
 	}
 	err = t.Journal.Append(ctx, journal.Entry{
-		Fence: t.state.Fence, Rollout: t.state.ID, Seq: t.seq, Kind: strings.ToLower(string(p)), Time: t.state.Updated, Data: data,
+		Fence: next.Fence, Rollout: next.ID, Seq: t.seq, Kind: strings.ToLower(string(p)), Time: next.Updated, Data: data,
 	})
 	if err != nil {
 		return err
 	}
+	t.state = next
 	t.seq++
 	crashpoint.At("rollout.journal." + string(p) + ".after")
 	return nil
@@ -212,17 +217,32 @@ func (t *turn) end(ctx context.Context, p Phase, reason string) error {
 	if err := t.enter(ctx, p); err != nil {
 		return err
 	}
-	return t.lease.release(ctx)
+	t.unlock(ctx)
+	return nil
+}
+
+// endWith ends the rollout because of err, which it returns.
+func (t *turn) endWith(ctx context.Context, p Phase, err error) error {
+	if e := t.end(ctx, p, err.Error()); e != nil {
+		return fmt.Errorf("%w; and the end could not be saved: %w", err, e)
+	}
+	return err
 }
 
 // drop gives the lock back after err, with the rollout left as it is: the next one settles it.
 func (t *turn) drop(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.WriteTime)
 	defer cancel()
-	if e := t.lease.release(ctx); e != nil && online.CodeOf(err) != online.Stale {
-		t.Say("the lock could not be given back: %v", e)
-	}
+	t.unlock(ctx)
 	return err
+}
+
+// unlock gives the lock back, unless it was lost. One that can't be given back will expire: that
+// is told, and changes nothing of how the rollout ended.
+func (t *turn) unlock(ctx context.Context) {
+	if err := t.lease.release(ctx); err != nil && online.CodeOf(err) != online.Stale {
+		t.Say("the lock could not be given back: %v", err)
+	}
 }
 
 // fenceOf returns the fence that the last rollout left on the endpoint, 0 where none did.

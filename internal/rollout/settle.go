@@ -48,6 +48,9 @@ func (t *turn) settle(ctx context.Context, giveBack bool) error {
 	}
 	switch t.state.Plan.standing(e) {
 	case atAfter:
+		if e.State != online.Succeeded {
+			return online.Errorf(online.Conflict, "rollout %s was cut off in its swap, which is %s: set the traffic by hand", t.state.ID, e.State)
+		}
 		t.Say("rollout %s: resumed, its swap had happened: the traffic is %s", t.state.ID, e.Traffic)
 		return t.enter(ctx, Promoted)
 	case atBefore:

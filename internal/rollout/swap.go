@@ -3,7 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
-	"maps"
+	"slices"
 	"time"
 
 	"hotswap/internal/crashpoint"
@@ -27,7 +27,7 @@ func (r *Runner) Swap(ctx context.Context, id string, force bool) (s State, alre
 	return t.state, false, t.swap(ctx, force)
 }
 
-// settled answers a swap of a rollout that is over: fine if its deployment is what is live.
+// settled answers a swap of a rollout that is over: fine if its deployment, as it was then, is what is live.
 func (t *turn) settled(ctx context.Context) (State, bool, error) {
 	s := t.state
 	if s.Phase != Promoted {
@@ -41,7 +41,7 @@ func (t *turn) settled(ctx context.Context) (State, bool, error) {
 		return s, false, online.Errorf(online.Refused,
 			"rollout %s went live, and the traffic has moved since: it is %s; start a new rollout", s.ID, e.Traffic)
 	}
-	return s, true, nil
+	return s, true, t.unchanged(ctx)
 }
 
 // swap is the hot swap. It is a desired state, not a toggle: it reads, requires what the plan
@@ -49,6 +49,15 @@ func (t *turn) settled(ctx context.Context) (State, bool, error) {
 func (t *turn) swap(ctx context.Context, force bool) error {
 	if err := t.verdictStands(force); err != nil {
 		return t.drop(ctx, err)
+	}
+	if t.state.Phase == Swapping { // cut off: the write may have happened
+		e, err := t.moved(ctx)
+		switch {
+		case err != nil:
+			return t.drop(ctx, err)
+		case t.state.Plan.standing(e) == atAfter:
+			return t.promoted(ctx)
+		}
 	}
 	if err := t.unchanged(ctx); err != nil {
 		return t.leave(ctx, err)
@@ -63,8 +72,17 @@ func (t *turn) swap(ctx context.Context, force bool) error {
 	case atAfter:
 		return t.promoted(ctx)
 	}
-	if err := t.beforeStands(ctx, e); err != nil {
+	return t.move(ctx, e)
+}
+
+// move requires what the plan starts from, and writes what it ends at.
+func (t *turn) move(ctx context.Context, e online.Endpoint) error {
+	err := t.beforeStands(ctx, e)
+	switch {
+	case online.CodeOf(err) == online.Refused:
 		return t.refuse(ctx, Refused, err)
+	case err != nil:
+		return t.drop(ctx, err)
 	}
 	if err := t.enter(ctx, Swapping); err != nil {
 		return t.drop(ctx, err)
@@ -75,7 +93,7 @@ func (t *turn) swap(ctx context.Context, force bool) error {
 // verdictStands requires a passing verdict for exactly the candidate.
 func (t *turn) verdictStands(force bool) error {
 	s := t.state
-	if s.Candidate.Deployment == "" {
+	if !slices.Contains([]Phase{Deployed, Tested, Swapping}, s.Phase) {
 		return online.Errorf(online.Refused, "rollout %s has no candidate: it is %s; run hotswap deploy again", s.ID, s.Phase)
 	}
 	if !s.passed() && !force {
@@ -91,10 +109,7 @@ func (t *turn) leave(ctx context.Context, err error) error {
 	if online.CodeOf(err) != online.Refused {
 		return t.drop(ctx, err)
 	}
-	if e := t.end(ctx, Refused, err.Error()); e != nil {
-		return e
-	}
-	return err
+	return t.endWith(ctx, Refused, err)
 }
 
 // beforeStands requires that the endpoint and whatever carries its traffic are as planned from.
@@ -144,13 +159,15 @@ func (t *turn) believe(ctx context.Context, wrote error) error {
 		if err != nil {
 			return false, ignoreUnavailable(err)
 		}
-		return !e.State.Busy() && t.state.Plan.standing(e) != atBefore, nil
+		standing := t.state.Plan.standing(e)
+		return standing == atOther && !e.State.Busy() || standing == atAfter && e.State == online.Succeeded, nil
 	})
 	switch standing := t.state.Plan.standing(e); {
 	case err == nil && standing == atAfter:
 		return t.promoted(ctx)
 	case err == nil:
 		return t.halt(ctx, e)
+	case ctx.Err() != nil: // interrupted: no read was the last
 	case wrote != nil && standing == atBefore && !e.State.Busy() && e.Name != "":
 		return t.refuse(ctx, Failed, fmt.Errorf("the swap was not taken, the traffic is as before: %w", wrote))
 	case wrote != nil:
@@ -170,7 +187,7 @@ func ignoreUnavailable(err error) error {
 // promoted closes the rollout: what it planned is what was read.
 func (t *turn) promoted(ctx context.Context) error {
 	if err := t.end(ctx, Promoted, ""); err != nil {
-		return err
+		return fmt.Errorf("the traffic is %s as planned, and that could not be saved, which the next rollout will do: %w", t.state.Plan.After, err)
 	}
 	t.Say("swap: done, the traffic is %s", t.state.Plan.After)
 	return nil
@@ -180,10 +197,7 @@ func (t *turn) promoted(ctx context.Context) error {
 func (t *turn) halt(ctx context.Context, e online.Endpoint) error {
 	err := online.Errorf(online.Conflict, "the traffic is %s, neither what it was (%s) nor what was planned (%s): someone else moved it; nothing more is done",
 		e.Traffic, t.state.Plan.Before.Traffic, t.state.Plan.After)
-	if e := t.end(ctx, Failed, err.Error()); e != nil {
-		return e
-	}
-	return err
+	return t.endWith(ctx, Failed, err)
 }
 
 // awaitQuiet waits, where routes follow the traffic late, until the slot is sure to get none.
@@ -204,23 +218,4 @@ func (t *turn) awaitQuiet(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-}
-
-// healthy reports what keeps the planned deployments of a rollback from taking traffic.
-func (t *turn) healthy(ctx context.Context, want Snapshot) error {
-	there, err := t.Cloud.Deployments(ctx, t.Endpoint)
-	if err != nil {
-		return err
-	}
-	for name := range maps.Keys(want.Fingerprints) {
-		switch d := find(there, name); {
-		case d == nil:
-			return online.Errorf(online.Refused, "deployment %s is gone; deploy its model again with hotswap rollout --model-version", name)
-		case d.Fingerprint != want.Fingerprints[name]:
-			return online.Errorf(online.Refused, "deployment %s is not what it was: it holds %s now", name, d.Model)
-		case d.State != online.Succeeded:
-			return online.Errorf(online.Refused, "deployment %s is %s", name, d.State)
-		}
-	}
-	return nil
 }

@@ -37,7 +37,11 @@ func (r *Runner) Test(ctx context.Context, id string, c Check) (State, error) {
 }
 
 func (t *turn) test(ctx context.Context, c Check) error {
-	if t.state.Candidate.Deployment == "" {
+	switch t.state.Phase {
+	case Deployed, Tested:
+	case Swapping:
+		return t.drop(ctx, online.Errorf(online.Conflict, "rollout %s was cut off in its swap: run hotswap swap to go on with it", t.state.ID))
+	default:
 		return t.drop(ctx, online.Errorf(online.Refused, "rollout %s has no candidate: it is %s; run hotswap deploy again", t.state.ID, t.state.Phase))
 	}
 	v, err := t.verdict(ctx, c)
