@@ -286,17 +286,26 @@ func (t *turn) put(ctx context.Context, d online.Deployment) (azure.Deployment, 
 	return t.confirm(ctx, d)
 }
 
-// clear makes the slot fit to be written. A deployment whose first create failed can only be
-// deleted and made again; one that is there must have got its last request.
+// clear makes the slot fit to be written. It must still have no traffic: uploads may have taken
+// long. A deployment whose first create failed can only be deleted and made again; one that is
+// there must have got its last request.
 func (t *turn) clear(ctx context.Context, slot string) error {
+	e, err := t.Cloud.Endpoint(ctx, t.Endpoint)
+	if err != nil {
+		return err
+	}
 	there, err := t.Cloud.Deployment(ctx, t.Endpoint, slot)
 	switch {
 	case online.CodeOf(err) == online.NotFound:
 		return nil
 	case err != nil:
 		return err
-	case there.State != online.Failed:
-		return t.awaitQuiet(ctx)
+	}
+	if why := occupied(slot, e, []azure.Deployment{there}); why != "" {
+		return online.Errorf(online.Refused, "slot %s was free and %s now: someone else took it", slot, why)
+	}
+	if there.State != online.Failed || t.state.Plan.Displaced != nil {
+		return t.awaitQuiet(ctx, e)
 	}
 	t.Say("slot %s: the deployment there has failed; deleting it", slot)
 	if err := t.lease.outlives(ctx, 1); err != nil {

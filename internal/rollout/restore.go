@@ -57,7 +57,7 @@ func (t *turn) fenced(d online.Deployment) online.Deployment {
 	return d
 }
 
-// holdsOurs reports whether the slot holds this rollout's deployment, and no traffic.
+// holdsOurs reports whether the slot holds this rollout's deployment as it was put, and no traffic.
 func (t *turn) holdsOurs(ctx context.Context) (bool, error) {
 	e, err := t.Cloud.Endpoint(ctx, t.Endpoint)
 	if err != nil {
@@ -70,5 +70,6 @@ func (t *turn) holdsOurs(ctx context.Context) (bool, error) {
 	if online.CodeOf(err) == online.NotFound {
 		return false, nil
 	}
-	return err == nil && d.Tags[online.TagRollout] == t.state.ID, err
+	known := t.state.Candidate.Fingerprint // "" where the reply to its PUT was lost
+	return err == nil && d.Tags[online.TagRollout] == t.state.ID && (known == "" || known == d.Fingerprint), err
 }

@@ -202,10 +202,9 @@ func (t *turn) halt(ctx context.Context, e online.Endpoint) error {
 
 // awaitQuiet waits, where routes follow the traffic late, until the slot is sure to get none.
 // What is written into a slot while clients still reach it would be live without a test.
-func (t *turn) awaitQuiet(ctx context.Context) error {
-	e, err := t.Cloud.Endpoint(ctx, t.Endpoint)
-	if err != nil || e.Properties[online.RoutesAtOnce] != "" {
-		return err
+func (t *turn) awaitQuiet(ctx context.Context, e online.Endpoint) error {
+	if e.Properties[online.RoutesAtOnce] != "" {
+		return nil
 	}
 	wait := min(time.Until(e.ModifiedAt.Add(routingLag)), routingLag)
 	if wait <= 0 {

@@ -133,8 +133,8 @@ func (t *turn) unchanged(ctx context.Context) error {
 	return nil
 }
 
-// ask scores once, and again only where the front door, not the model, gave the answer: routes
-// to a new deployment may come into force late.
+// ask scores until the model answers: routes to a new deployment may come into force late, and
+// until then the front door answers, or nobody.
 func (t *turn) ask(ctx context.Context, r azure.Request) (a azure.Answer, err error) {
 	notYet := map[int]bool{http.StatusNotFound: true, http.StatusTooManyRequests: true, http.StatusServiceUnavailable: true}
 	ended := poll(ctx, staleTime, staleEvery, func() (bool, error) {
@@ -144,7 +144,7 @@ func (t *turn) ask(ctx context.Context, r azure.Request) (a azure.Answer, err er
 		}
 		return !notYet[a.Status], nil
 	})
-	if err == nil && a.Status != 0 {
+	if err == nil && a.Status != 0 && ctx.Err() == nil {
 		return a, nil
 	}
 	return a, errors.Join(err, ended)
