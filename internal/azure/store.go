@@ -77,7 +77,11 @@ func (c *Client) openContainer(ctx context.Context, d datastore, blob *armmachin
 		}
 		return container.NewClientWithSharedKeyCredential(d.url, key, options)
 	case *armmachinelearning.SasDatastoreSecrets:
-		return container.NewClientWithNoCredential(d.url+"?"+value(secrets.SasToken), options)
+		client, err := container.NewClientWithNoCredential(d.url+"?"+value(secrets.SasToken), options)
+		if err != nil { // whose text may have the signature
+			return nil, online.Errorf(online.Internal, "open datastore %q: its signature can't be read", d.name)
+		}
+		return client, nil
 	}
 	return nil, online.Errorf(online.Internal, "open datastore %q: it goes by secrets of a kind that is not known", d.name)
 }

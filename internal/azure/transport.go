@@ -50,7 +50,8 @@ func newHTTPClient(getenv func(string) string) (*httpClient, error) {
 	}}, nil
 }
 
-// httpClient is an http.Client that tells the SDK not to try again where a server isn't trusted.
+// httpClient is an http.Client that tells the SDK not to try again where a server isn't trusted,
+// and whose errors hold no secret.
 type httpClient struct{ http.Client }
 
 // Do sends a request.
@@ -58,6 +59,9 @@ func (c *httpClient) Do(r *http.Request) (*http.Response, error) {
 	resp, err := c.Client.Do(r)
 	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return nil, &untrustedError{host: r.URL.Host, err: e}
+	}
+	if e, ok := errors.AsType[*url.Error](err); ok { // its text has the whole address, which may be signed
+		return nil, &url.Error{Op: e.Op, URL: r.URL.Scheme + "://" + r.URL.Host + r.URL.Path, Err: e.Err}
 	}
 	return resp, err
 }
