@@ -130,7 +130,7 @@ func (h *handed) pass(conn net.Conn) {
 	select {
 	case h.conns <- conn:
 	case <-h.closed:
-		conn.Close()
+		conn.Close() //nolint:errcheck // because the server stops
 	}
 }
 

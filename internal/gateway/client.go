@@ -95,9 +95,10 @@ func (c *client) next() arrival {
 		if known >= maxHead {
 			return others
 		}
-		if err := c.more(); err == io.EOF {
-			return others // a half of a request has its answer too
-		} else if err != nil {
+		switch err := c.more(); {
+		case errors.Is(err, io.EOF):
+			return others // half a request has its answer too
+		case err != nil:
 			return gone
 		}
 	}
@@ -266,7 +267,7 @@ func (c *client) hangUp() {
 
 // cut ends the connection at once, and with it whatever its goroutine does there.
 func (c *client) cut() {
-	c.giveUp()
+	defer c.giveUp()
 	conn := c.conn
 	if secure, ok := conn.(*tls.Conn); ok {
 		conn = secure.NetConn() // because the other one would say goodbye first

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"testing"
@@ -55,26 +56,29 @@ func TestFrontReadsAnyPieces(t *testing.T) {
 }
 
 func TestFrontTimes(t *testing.T) {
-	short := FrontOptions{HeaderTimeout: 200 * time.Millisecond, IdleTimeout: 200 * time.Millisecond, BodyGrace: 200 * time.Millisecond, BodyRate: 500}
+	const short = 200 * time.Millisecond
+	slow, early, late := quick, quick, quick
+	slow.HeaderTimeout, early.IdleTimeout, late.BodyGrace = short, short, short
 	score := request(scoreLine, "Content-Length: 1") + "x"
 	cases := map[string]struct {
-		sent string
-		drip string // sent piece by piece, for longer than any time
-		want []int
+		options FrontOptions
+		sent    string
+		drip    string // sent piece by piece, for longer than any time
+		want    []int
 	}{
-		"no request":            {"", "", nil},
-		"no second request":     {score, "", []int{200}},
-		"half a head":           {score[:30], "", nil},
-		"a head, byte by byte":  {score[:30], score[30:], nil},
-		"a second one, slowly":  {score, score, []int{200}},
-		"half a body":           {request(scoreLine, "Content-Length: 9") + "x", "", []int{400}},
-		"a body, byte by byte":  {request(scoreLine, "Content-Length: 99"), strings.Repeat("x", 99), []int{400}},
-		"one that is not taken": {strings.Replace(request(scoreLine, "Content-Length: 9"), testKey, "none", 1), "x", []int{401}},
+		"no request":            {early, "", "", nil},
+		"no second request":     {early, score, "", []int{200}},
+		"half a head":           {slow, score[:30], "", nil},
+		"a head, byte by byte":  {slow, score[:30], score[30:], nil},
+		"a second one, slowly":  {slow, score, score, []int{200}},
+		"half a body":           {late, request(scoreLine, "Content-Length: 9") + "x", "", []int{400}},
+		"a body, byte by byte":  {late, request(scoreLine, "Content-Length: 99"), strings.Repeat("x", 99), []int{400}},
+		"one that is not taken": {late, strings.Replace(request(scoreLine, "Content-Length: 9"), testKey, "none", 1), "x", []int{401}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f, worker := startScored(t, short)
+			f, worker := startScored(t, c.options)
 			conn := dial(t, f.address)
 			began := time.Now()
 			io.WriteString(conn, c.sent)
@@ -255,5 +259,27 @@ func TestFrontParts(t *testing.T) {
 		if got, last := status(t, bufio.NewReader(c)); got != 200 || !last {
 			t.Errorf("%s: status %d, the last one: %t", name, got, last)
 		}
+	}
+}
+
+// A client that Stop finds busy, and that goes idle with no answer in between, sees that it is stopping.
+func TestFrontStopsWhoGoesIdle(t *testing.T) {
+	f := New(Options{}).NewFront(quick)
+	conn, other := net.Pipe()
+	defer other.Close()
+	c := &client{front: f, conn: conn, in: make([]byte, firstIn)}
+	f.add(c)
+	f.hush()
+	waited := make(chan bool)
+	go func() { waited <- c.wait() }()
+	select {
+	case more := <-waited:
+		if more {
+			t.Error("it goes on")
+		}
+	case <-time.After(time.Second):
+		t.Error("it waits for a request")
+		conn.Close()
+		<-waited
 	}
 }
