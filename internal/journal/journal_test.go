@@ -149,6 +149,9 @@ func TestTake(t *testing.T) {
 			s.mu.Lock()
 			s.clock = tt.clock
 			s.mu.Unlock()
+			if l, err := j.Lock(t.Context()); err != nil || l.Held != (tt.clock < journal.TTL) {
+				t.Errorf("Lock = %+v, %v", l, err)
+			}
 			second := claim("r2")
 			second.Take = func(l journal.Lock) bool { return tt.take && l.Rollout == "r1" }
 			lease, err := j.Acquire(t.Context(), second)

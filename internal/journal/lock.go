@@ -72,11 +72,15 @@ func (j *Journal) writeLock(ctx context.Context, f file, over observed) error {
 	return j.write(ctx, j.lockName(), body, over.etag)
 }
 
-// Lock returns the lock as it is in the store; zero where there has never been one.
+// Lock returns the lock as it is in the store; zero where there has never been one. One that has
+// expired is not held.
 func (j *Journal) Lock(ctx context.Context) (Lock, error) {
 	o, err := j.readLock(ctx)
+	o.Held = o.Held && !o.expired()
 	return o.Lock, err
 }
+
+func (o observed) expired() bool { return !o.seen.store.Before(o.Expires) }
 
 // attempts bounds how often a claim looks at the lock again after someone else's write. Each such
 // write grants the lock or lets it go, so a claim that is refused for good is refused soon.
@@ -128,7 +132,7 @@ func (j *Journal) grant(cur observed, c Claim) (int64, error) {
 		return cur.Fence, nil
 	case !cur.Held:
 		return next, nil
-	case !cur.seen.store.Before(cur.Expires):
+	case cur.expired():
 		return next, nil
 	case c.Take != nil && c.Take(cur.Lock):
 		return next, nil
