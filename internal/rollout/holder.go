@@ -2,23 +2,26 @@ package rollout
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/user"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"hotswap/internal/journal"
 )
 
 // Self identifies this process, so that a later one on the same machine can tell that it is gone.
 func Self() journal.Holder {
-	host, _ := os.Hostname() // "" only means that nobody can tell that we are gone
+	host, _ := os.Hostname() // "" is said by all that have no name
+	start, _ := startTime(os.Getpid())
 	return journal.Holder{
 		Name:  name(host),
-		Host:  host,
+		Host:  place(),
 		PID:   os.Getpid(),
-		Start: startTime(os.Getpid()),
+		Start: start,
 		Boot:  bootID(),
 	}
 }
@@ -35,14 +38,28 @@ func name(host string) string {
 	return who + "@" + host
 }
 
-// gone reports whether the holder's process is known to have ended: it ran on this machine, and
+// place is where a process id means something: a machine, and on it the namespace of the ids
+// (pid_namespaces(7)), since containers may share the machine's name. "" is nowhere.
+func place() string {
+	host, err := os.Hostname()
+	space, errSpace := os.Readlink("/proc/self/ns/pid")
+	if err != nil || errSpace != nil {
+		return ""
+	}
+	return host + " " + space
+}
+
+// gone reports whether the holder's process is known to have ended: it ran in this place, and
 // the machine was started anew, or no process has its id and start time.
 func gone(h journal.Holder) bool {
-	host, err := os.Hostname()
-	if err != nil || h.PID == 0 || h.Host != host {
+	if h.PID == 0 || h.Host == "" || h.Host != place() {
 		return false
 	}
-	return h.Boot != bootID() || startTime(h.PID) != h.Start
+	if h.Boot != bootID() || errors.Is(syscall.Kill(h.PID, 0), syscall.ESRCH) {
+		return true
+	}
+	start, seen := startTime(h.PID)
+	return seen && start != h.Start
 }
 
 // bootID tells one start of the machine from another (proc_sys_kernel(5)).
@@ -52,18 +69,19 @@ func bootID() string {
 }
 
 // startTime returns field 22 of /proc/PID/stat, in clock ticks since the start of the machine
-// (proc_pid_stat(5)), or 0 if there is no such process.
-func startTime(pid int) uint64 {
+// (proc_pid_stat(5)), or 0 of a process that has ended. It may not be seen: /proc can be mounted so
+// that it shows each user's own processes only (proc(5), hidepid).
+func startTime(pid int) (ticks uint64, seen bool) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
-		return 0
+		return 0, false
 	}
 	_, after, _ := strings.Cut(string(stat[bytes.LastIndexByte(stat, ')')+1:]), " ")
 	fields := strings.Fields(after) // from field 3 on: a command's name may hold blanks and brackets
 	const start = 22 - 3
 	if len(fields) <= start || fields[0] == "Z" {
-		return 0
+		return 0, true
 	}
-	ticks, _ := strconv.ParseUint(fields[start], 10, 64)
-	return ticks
+	ticks, err = strconv.ParseUint(fields[start], 10, 64)
+	return ticks, err == nil
 }

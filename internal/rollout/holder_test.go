@@ -2,8 +2,19 @@ package rollout
 
 import (
 	"os/exec"
+	"strings"
 	"testing"
 )
+
+// noProcess returns the id of a process that has ended.
+func noProcess(t *testing.T) int {
+	t.Helper()
+	c := exec.Command("true")
+	if err := c.Run(); err != nil {
+		t.Fatal(err)
+	}
+	return c.Process.Pid
+}
 
 func TestGone(t *testing.T) {
 	sleep := exec.Command("sleep", "60")
@@ -11,15 +22,19 @@ func TestGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := Self()
-	h.PID, h.Start = sleep.Process.Pid, startTime(sleep.Process.Pid)
+	h.PID = sleep.Process.Pid
+	h.Start, _ = startTime(h.PID)
 	if gone(h) {
 		t.Error("a running holder is taken for gone")
 	}
-	elsewhere, rebooted, reused, resting := h, h, h, h
+	elsewhere, contained, nowhere, rebooted, reused, resting := h, h, h, h, h, h
 	elsewhere.Host, rebooted.Boot, resting.PID = "another-host", "another-boot", 0
+	host, _, _ := strings.Cut(h.Host, " ")
+	contained.Host, contained.PID = host+" pid:[1]", noProcess(t)
+	nowhere.Host, nowhere.Boot = "", "another-boot"
 	reused.Start++
-	if gone(elsewhere) || gone(resting) {
-		t.Error("a holder on another host, or between two steps, is taken for gone")
+	if gone(elsewhere) || gone(contained) || gone(nowhere) || gone(resting) {
+		t.Error("a holder on another host, in another container, nowhere, or between two steps, is taken for gone")
 	}
 	if !gone(rebooted) || !gone(reused) {
 		t.Error("a holder from before a reboot, or whose pid another process has, is taken for running")
