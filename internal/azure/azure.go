@@ -89,9 +89,6 @@ func Dial(_ context.Context, o Options) (*Client, error) {
 	return c, nil
 }
 
-// Workspace is the workspace that the client speaks to.
-func (c *Client) Workspace() Workspace { return c.workspace }
-
 // Sources tells what is used and where it comes from.
 func (c *Client) Sources() []Source { return c.sources }
 

@@ -81,35 +81,6 @@ func (c *Client) PutDeployment(ctx context.Context, d online.Deployment) (Deploy
 	})
 }
 
-// WaitDeployment waits until nothing goes on with a deployment, such as a write whose reply was
-// lost, and returns it as it is then. The caller looks at its state.
-func (c *Client) WaitDeployment(ctx context.Context, endpoint, name string) (Deployment, error) {
-	o := operation{doing: "wait for deployment " + quote(name) + " of endpoint " + quote(endpoint)}
-	w := &reading{c: c, endpoint: endpoint, name: name}
-	if err := w.read(ctx); err != nil {
-		return Deployment{}, err
-	}
-	o.state = string(w.last.State)
-	err := c.wait(ctx, o, w, nil)
-	return w.last, err
-}
-
-// reading is a poller that reads a deployment until it is no longer busy.
-type reading struct {
-	c              *Client
-	endpoint, name string
-	last           Deployment
-}
-
-func (r *reading) Done() bool { return !r.last.State.Busy() }
-
-func (r *reading) Poll(ctx context.Context) (*http.Response, error) { return nil, r.read(ctx) }
-
-func (r *reading) read(ctx context.Context) (err error) {
-	r.last, err = r.c.Deployment(ctx, r.endpoint, r.name)
-	return err
-}
-
 // DeleteDeployment deletes a deployment and waits. One that is not there is no error.
 func (c *Client) DeleteDeployment(ctx context.Context, endpoint, name string) error {
 	o := operation{doing: "delete deployment " + quote(name) + " of endpoint " + quote(endpoint), ending: online.Internal, delete: true}

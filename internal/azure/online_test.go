@@ -154,30 +154,6 @@ func TestOperationFails(t *testing.T) {
 	}
 }
 
-func TestWaitDeployment(t *testing.T) {
-	f, o := newFakeAzure(t)
-	c := connect(t, o)
-	if _, err := c.PutDeployment(t.Context(), deployment()); err != nil {
-		t.Fatal(err)
-	}
-	reads := 0
-	f.mu.Lock()
-	f.hooks["GET /onlineendpoints/taxi/deployments/green"] = func(w http.ResponseWriter, r *http.Request) {
-		state := "Creating"
-		if reads++; reads == 3 {
-			state = "Failed"
-		}
-		d := f.resources[workspacePath+"/onlineendpoints/taxi/deployments/green"]
-		d["properties"].(map[string]any)["provisioningState"] = state
-		reply(w, 200, d)
-	}
-	f.mu.Unlock()
-	d, err := c.WaitDeployment(t.Context(), "taxi", "green")
-	if err != nil || d.State != online.Failed || reads != 3 {
-		t.Errorf("WaitDeployment = %s, %v after %d reads; want Failed after 3", d.State, err, reads)
-	}
-}
-
 func TestFingerprint(t *testing.T) {
 	f, o := newFakeAzure(t)
 	c := connect(t, o)

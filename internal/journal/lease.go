@@ -12,7 +12,6 @@ import (
 type Lease struct {
 	journal *Journal
 	fence   int64
-	rollout string
 	nonce   string
 
 	mu      sync.Mutex // held for a whole exchange with the store
@@ -21,14 +20,11 @@ type Lease struct {
 }
 
 func newLease(j *Journal, o observed) *Lease {
-	return &Lease{journal: j, fence: o.Fence, rollout: o.Rollout, nonce: o.Nonce, expires: o.Expires, seen: o.seen}
+	return &Lease{journal: j, fence: o.Fence, nonce: o.Nonce, expires: o.Expires, seen: o.seen}
 }
 
 // Fence is the number that the holder's writes carry.
 func (l *Lease) Fence() int64 { return l.fence }
-
-// Rollout is the id of the rollout that holds the lock.
-func (l *Lease) Rollout() string { return l.rollout }
 
 // Remaining is how long the lock surely lasts yet; not above 0 when it may have expired. It
 // counts the time in which the process was stopped or the machine slept.

@@ -102,8 +102,7 @@ func (t *turn) plan(ctx context.Context, req Request, model online.Ref) error {
 	if p.Before, err = snapshot(e, there); err != nil {
 		return err
 	}
-	p.After = online.AllTo(p.Slot)
-	p.Mirror = mirrorAfter(e.Mirror, p.After)
+	p.After, p.Mirror = online.AllTo(p.Slot), e.Mirror
 	p.Displaced = t.displaced(find(there, p.Slot))
 	t.state.Plan = p
 	t.Say("slot %s: traffic is %s", p.Slot, p.Before.Traffic)

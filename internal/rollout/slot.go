@@ -77,12 +77,3 @@ func (p Plan) standing(e online.Endpoint) standing {
 	}
 	return atOther
 }
-
-// mirrorAfter drops a mirror to the slot that goes live: a deployment gets live or mirrored
-// traffic, not both (learn.microsoft.com, "Safe rollout for online endpoints").
-func mirrorAfter(m online.Mirror, after online.Traffic) online.Mirror {
-	if after.Share(m.Deployment) > 0 {
-		return online.Mirror{}
-	}
-	return m
-}
