@@ -240,6 +240,22 @@ func TestDeadlineIsOfOneRequest(t *testing.T) {
 	}
 }
 
+// Each request has its own deadline, be it before or after the one that the connection has.
+func TestDeadlinesOfRequestsInTurn(t *testing.T) {
+	c, _ := pipe(t)
+	for _, within := range []time.Duration{time.Minute, 30 * time.Millisecond, 200 * time.Millisecond, 60 * time.Millisecond} {
+		if within == time.Minute {
+			c.net.within(time.Now().Add(within))
+			continue
+		}
+		began := time.Now()
+		err := c.Wait(began.Add(within))
+		if took := time.Since(began); !errors.Is(err, os.ErrDeadlineExceeded) || took < within || took > within+time.Second {
+			t.Errorf("within %v: error %v after %v", within, err, took)
+		}
+	}
+}
+
 // A request that came back unsent goes to the next worker byte by byte as it was.
 func TestRequestCanBeSentAgain(t *testing.T) {
 	r := post("body")
