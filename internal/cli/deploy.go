@@ -25,12 +25,10 @@ lock is kept for them.`,
 			if err != nil {
 				return err
 			}
-			req.Commit = s.commit(c.Context())
-			r, err := s.runner(c.Context(), req.Endpoint.Name)
+			r, err := flags.runner(c.Context(), s, &req)
 			if err != nil {
 				return err
 			}
-			r.SaveLog = s.saveLog(flags.logs)
 			state, err := r.Deploy(c.Context(), req)
 			return s.told(state, err)
 		},

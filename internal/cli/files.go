@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 
@@ -50,6 +52,14 @@ func (f *endpointFlags) endpoint(s *session) (string, error) {
 	return "", usagef("which endpoint? give --endpoint-name or --endpoint-file")
 }
 
+func (f *endpointFlags) runner(ctx context.Context, s *session) (*rollout.Runner, error) {
+	name, err := f.endpoint(s)
+	if err != nil {
+		return nil, err
+	}
+	return s.runner(ctx, name)
+}
+
 // checkFlags are the request that a candidate must answer.
 type checkFlags struct {
 	request, expected string
@@ -70,8 +80,11 @@ func (f *checkFlags) check(s *session) (c rollout.Check, err error) {
 	if c.Request, err = s.read("request-file", f.request); err != nil {
 		return c, err
 	}
-	if f.expected != "" {
-		c.Want, err = s.read("expected-file", f.expected)
+	if f.expected == "" {
+		return c, nil
+	}
+	if c.Want, err = s.read("expected-file", f.expected); err == nil && !json.Valid(c.Want) {
+		err = online.Errorf(online.Invalid, "--expected-file: %s is not JSON", f.expected)
 	}
 	return c, err
 }
@@ -108,6 +121,16 @@ func (f *deployFlags) request(s *session) (r rollout.Request, err error) {
 		return r, err
 	}
 	r.ModelVersion, r.UpdateEndpoint, r.Reason = f.modelVersion, f.updateEndpoint, f.reason
+	return r, nil
+}
+
+func (f *deployFlags) runner(ctx context.Context, s *session, req *rollout.Request) (*rollout.Runner, error) {
+	req.Commit = s.commit(ctx)
+	r, err := s.runner(ctx, req.Endpoint.Name)
+	if err != nil {
+		return nil, err
+	}
+	r.SaveLog = s.saveLog(f.logs)
 	return r, nil
 }
 

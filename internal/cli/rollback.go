@@ -16,11 +16,7 @@ changes nothing.`,
 		Example: `  hotswap rollback -e taxi-fare -m "fares are off since noon"`,
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			name, err := endpoint.endpoint(s)
-			if err != nil {
-				return err
-			}
-			r, err := s.runner(c.Context(), name)
+			r, err := endpoint.runner(c.Context(), s)
 			if err != nil {
 				return err
 			}

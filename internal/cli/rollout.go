@@ -25,12 +25,10 @@ test passes. A candidate that fails leaves the traffic and its slot as they were
 			if err != nil {
 				return err
 			}
-			req.Commit = s.commit(c.Context())
-			r, err := s.runner(c.Context(), req.Endpoint.Name)
+			r, err := deploy.runner(c.Context(), s, &req)
 			if err != nil {
 				return err
 			}
-			r.SaveLog = s.saveLog(deploy.logs)
 			state, err := r.Rollout(c.Context(), req, asked, force)
 			return s.told(state, err)
 		},

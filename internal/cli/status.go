@@ -26,11 +26,7 @@ func newStatus(s *session) *cobra.Command {
   hotswap status -e taxi-fare --watch`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			name, err := endpoint.endpoint(s)
-			if err != nil {
-				return err
-			}
-			r, err := s.runner(c.Context(), name)
+			r, err := endpoint.runner(c.Context(), s)
 			if err != nil {
 				return err
 			}

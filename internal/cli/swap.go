@@ -17,11 +17,7 @@ test and the endpoint is as it was when the slot was chosen. Running it again ch
   hotswap swap -e taxi-fare --rollout 3f1c2a`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			name, err := endpoint.endpoint(s)
-			if err != nil {
-				return err
-			}
-			r, err := s.runner(c.Context(), name)
+			r, err := endpoint.runner(c.Context(), s)
 			if err != nil {
 				return err
 			}

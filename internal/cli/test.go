@@ -31,11 +31,7 @@ A candidate that fails is refused: its slot is given back what it held.`,
 			if err != nil {
 				return err
 			}
-			name, err := endpoint.endpoint(s)
-			if err != nil {
-				return err
-			}
-			r, err := s.runner(c.Context(), name)
+			r, err := endpoint.runner(c.Context(), s)
 			if err != nil {
 				return err
 			}
