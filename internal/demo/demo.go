@@ -279,8 +279,11 @@ func (s *story) third(ctx context.Context) error {
 func (s *story) back(ctx context.Context) error {
 	s.Say("Back to version 1: hotswap rollback.")
 	state, already, err := s.runner.Rollback(ctx, "the demo")
-	if err != nil || already {
-		return errors.Join(err, ctx.Err())
+	if err != nil {
+		return err
+	}
+	if already {
+		return fmt.Errorf("nothing was rolled back: the traffic is %s", state.Plan.After)
 	}
 	s.summary.Rollbacks++
 	s.summary.Live = state.Plan.After.Live()
