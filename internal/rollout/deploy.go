@@ -103,7 +103,9 @@ func (t *turn) plan(ctx context.Context, req Request, model online.Ref) error {
 		return err
 	}
 	p.After, p.Mirror = online.AllTo(p.Slot), e.Mirror
-	p.Displaced = t.displaced(find(there, p.Slot))
+	if p.Displaced, err = t.displaced(ctx, find(there, p.Slot)); err != nil {
+		return err
+	}
 	t.state.Plan = p
 	t.Say("slot %s: traffic is %s", p.Slot, p.Before.Traffic)
 	return t.enter(ctx, Planned)

@@ -74,8 +74,6 @@ type turn struct {
 	lease *lease
 	state State
 	seq   int // of the next journal entry
-
-	inherited *turn // the rollout that was cut off before this one, settled; nil if none was
 }
 
 // open takes the lock for a new rollout, after it has closed what an earlier one left open;

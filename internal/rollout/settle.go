@@ -26,11 +26,7 @@ func (t *turn) settleLast(ctx context.Context, giveBack bool) error {
 	}
 	t.Say("rollout %s was cut off when %s", s.ID, s.Phase)
 	cut := &turn{Runner: t.Runner, lease: t.lease, state: s, seq: len(entries)}
-	if err := cut.settle(ctx, giveBack); err != nil {
-		return err
-	}
-	t.inherited = cut
-	return nil
+	return cut.settle(ctx, giveBack)
 }
 
 // settle resumes the rollout if its traffic was written, and undoes it otherwise.
@@ -97,19 +93,24 @@ func (t *turn) abandon(ctx context.Context, giveBack bool) error {
 }
 
 // displaced is what the slot held before candidates that did not make it took it: what stands
-// there now, or what an abandoned rollout had displaced.
-func (t *turn) displaced(there *azure.Deployment) *online.Deployment {
+// there now, or what the abandoned rollout that put it there had displaced.
+func (t *turn) displaced(ctx context.Context, there *azure.Deployment) (*online.Deployment, error) {
 	if there == nil {
-		return nil
+		return nil, nil
 	}
-	cut := t.inherited
-	if cut != nil && cut.state.Phase == Abandoned && there.Tags[online.TagRollout] == cut.state.ID {
-		return cut.state.Plan.Displaced
+	if id := there.Tags[online.TagRollout]; id != "" {
+		_, entries, err := t.find(ctx, id)
+		if err != nil && online.CodeOf(err) != online.NotFound {
+			return nil, err
+		}
+		if s, err := last(entries); err == nil && s.Phase == Abandoned {
+			return s.Plan.Displaced, nil
+		}
 	}
 	if there.State != online.Succeeded {
-		return nil
+		return nil, nil
 	}
-	return &there.Deployment
+	return &there.Deployment, nil
 }
 
 // How long an operation that a dead pipeline began may take, and how often it is looked at.

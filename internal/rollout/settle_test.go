@@ -60,3 +60,24 @@ func TestLateSwapIsNotTakenForUndone(t *testing.T) {
 		t.Errorf("the cut swap ended %s, want Promoted", s.Phase)
 	}
 }
+
+// Two rollouts are cut off in a row, the second before it has written: what the first one
+// displaced is still what a refused candidate gives the slot back to.
+func TestWayBackOutlivesTwoCuts(t *testing.T) {
+	r := newRig(t)
+	r.live(t, "one", "two")
+	held := r.cloud.deployments["blue"].Deployment
+	plan := func(s *State) {
+		s.Plan.Slot, s.Plan.Before.Traffic, s.Plan.After, s.Plan.Displaced = "blue", online.AllTo("green"), online.AllTo("blue"), &held
+	}
+	first := r.cut(t, Deploying, plan)
+	unproven := held
+	unproven.Tags = map[string]string{online.TagRollout: first.ID}
+	r.cloud.keep(unproven)
+	r.cut(t, Planned, plan)
+	_, err := r.Rollout(t.Context(), request("three"), Check{Want: []byte("[2]")}, false)
+	r.wants(t, err, online.Refused, "is not the expected one", Refused)
+	if s, _, err := r.Rollback(t.Context(), ""); err != nil || s.Plan.Slot != "blue" {
+		t.Errorf("rollback to %q: %v, want blue", s.Plan.Slot, err)
+	}
+}

@@ -200,13 +200,21 @@ func (t *turn) halt(ctx context.Context, e online.Endpoint) error {
 	return t.endWith(ctx, Failed, err)
 }
 
+// lag is how much longer the endpoint may route by the traffic of before.
+func lag(e online.Endpoint, now time.Time) time.Duration {
+	switch {
+	case e.Properties[online.RoutesAtOnce] != "":
+		return 0
+	case e.ModifiedAt.IsZero(): // unknown is not long ago
+		return routingLag
+	}
+	return min(e.ModifiedAt.Add(routingLag).Sub(now), routingLag)
+}
+
 // awaitQuiet waits, where routes follow the traffic late, until the slot is sure to get none.
 // What is written into a slot while clients still reach it would be live without a test.
 func (t *turn) awaitQuiet(ctx context.Context, e online.Endpoint) error {
-	if e.Properties[online.RoutesAtOnce] != "" {
-		return nil
-	}
-	wait := min(time.Until(e.ModifiedAt.Add(routingLag)), routingLag)
+	wait := lag(e, time.Now())
 	if wait <= 0 {
 		return nil
 	}

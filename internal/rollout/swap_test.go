@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"hotswap/internal/online"
 )
@@ -141,5 +142,27 @@ func TestEndThatIsNotSaved(t *testing.T) {
 	}
 	if turn.state.Phase != Tested {
 		t.Errorf("phase %s, want %s", turn.state.Phase, Tested)
+	}
+}
+
+func TestLag(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	tests := map[string]struct {
+		e    online.Endpoint
+		want time.Duration
+	}{
+		"routes at once":     {online.Endpoint{Properties: map[string]string{online.RoutesAtOnce: "yes"}, ModifiedAt: now}, 0},
+		"written just now":   {online.Endpoint{ModifiedAt: now}, routingLag},
+		"written a bit ago":  {online.Endpoint{ModifiedAt: now.Add(-5 * time.Second)}, routingLag - 5*time.Second},
+		"by a clock ahead":   {online.Endpoint{ModifiedAt: now.Add(time.Hour)}, routingLag},
+		"nobody knows when":  {online.Endpoint{}, routingLag},
+		"written in the day": {online.Endpoint{ModifiedAt: now.Add(-time.Hour)}, routingLag - time.Hour},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := lag(tt.e, now); got != tt.want {
+				t.Errorf("lag = %v, want %v", got, tt.want)
+			}
+		})
 	}
 }
