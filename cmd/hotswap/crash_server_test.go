@@ -41,13 +41,14 @@ func TestServerCrashes(t *testing.T) {
 // again at once, while the command that it left in the lurch may still be running.
 func (s *server) crashes(t *testing.T, p *project, point string, models ...string) {
 	t.Helper()
+	env := s.env() // the client's, while the server is still the one it was
 	if err := s.start("HOTSWAP_CRASH_AT=" + point); err != nil && !s.killedAt(point) {
 		t.Fatal(err)
 	}
 	work := make(chan struct{})
 	go func() {
 		defer close(work)
-		p.keepBusy(s, models)
+		p.keepBusy(env, models)
 	}()
 	select {
 	case err := <-s.exited:
@@ -74,15 +75,20 @@ func (s *server) killedAt(point string) bool {
 
 // keepBusy makes the server create, update, swap and delete. What fails does so because the
 // server is gone; the test finds out afterwards whether anything is lost.
-func (p *project) keepBusy(s *server, models []string) {
+func (p *project) keepBusy(env, models []string) {
+	run := func(args ...string) {
+		c := exec.Command(binary, args...)
+		c.Env = env
+		_ = c.Run()
+	}
 	model := filepath.Join(p.dir, "model.json")
 	for _, name := range models {
 		_ = os.WriteFile(model, []byte(`{"name": "`+name+`"}`), 0o644)
-		_ = s.client(nil, "model", "register", "-n", p.endpoint, "--path", model).Run()
-		_ = s.client(nil, p.rollout()...).Run()
+		run("model", "register", "-n", p.endpoint, "--path", model)
+		run(p.rollout()...)
 	}
 	for _, slot := range []string{"blue", "green"} { // the live one is refused
-		_ = s.client(nil, "deployment", "delete", "-e", p.endpoint, "-n", slot, "--yes").Run()
+		run("deployment", "delete", "-e", p.endpoint, "-n", slot, "--yes")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ def run(raw_data):
 	s.run(t, p.rollout()...).expect(t, 0, "")
 	started := below(t, s.command.Process.Pid)
 	l := p.load(t, s)
-	time.Sleep(time.Second)
+	waitFor(t, "the load to be well under way", func() bool { return l.asked.Load() >= 300 })
 	signalled := time.Now()
 	if err := s.command.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -222,6 +223,7 @@ const loadClients = 8
 
 // A loaded endpoint is asked by clients that never send a request twice.
 type loaded struct {
+	asked   atomic.Int64 // requests that have ended
 	stop    context.CancelFunc
 	clients sync.WaitGroup
 	answers [loadClients][]scored
@@ -262,19 +264,20 @@ func (p *project) load(t *testing.T, s *server) *loaded {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l.clients.Go(func() { l.answers[n] = score(ctx, c, n) })
+		l.clients.Go(func() { l.answers[n] = l.score(ctx, c, n) })
 	}
 	t.Cleanup(func() { l.end() })
 	return l
 }
 
 // score asks with inputs of the client's own: all even or all odd.
-func score(ctx context.Context, c *load.Client, number int) (answers []scored) {
+func (l *loaded) score(ctx context.Context, c *load.Client, number int) (answers []scored) {
 	defer c.Close()
 	for input := number; ctx.Err() == nil; input += loadClients {
 		a := scored{input: input, sent: time.Now()}
 		answer, err := c.Post(context.WithoutCancel(ctx), fmt.Appendf(nil, `{"n": %d}`, input))
 		a.answered, a.err, a.status, a.body = time.Now(), err, answer.Status, answer.Body
+		l.asked.Add(1)
 		if answers = append(answers, a); err != nil {
 			return answers
 		}
