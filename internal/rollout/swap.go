@@ -99,7 +99,9 @@ func (t *turn) verdictStands(force bool) error {
 	if !s.passed() && !force {
 		return online.Errorf(online.Refused, "rollout %s has no passing test of %s; run hotswap test", s.ID, s.Candidate.Deployment)
 	}
-	t.state.Forced = !s.passed()
+	if t.state.Forced = !s.passed(); t.state.Forced {
+		t.Say("swap: forced, without a passing test of %s", s.Candidate.Deployment)
+	}
 	return nil
 }
 
