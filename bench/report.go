@@ -16,8 +16,8 @@ func report(o options, peers []*peer, measured map[string]map[int]*sample, idle 
 Written by `+"`make bench`"+` on %s: %s, %d cores, %s, Linux %s. The load generator runs on the same machine. Each
 peer had %d turns of %v for each number of clients, in turns with the others; requests/s is the median of the turns, the
 latencies are of all requests. Every client keeps its connection and has one request under way. All peers run the same
-`+"`score.py`"+` of `+"`examples/taxi-fare`"+` with one Python worker process. Hotswap is measured as deployed, over HTTPS with a key; gunicorn's gthread worker (8 threads) over
-HTTPS with the same certificate; its default worker, sync, over plain HTTP, since it closes each connection after its answer.
+`+"`score.py`"+` of `+"`examples/taxi-fare`"+` with one Python worker process. Hotswap is measured as deployed, over HTTPS with a key; gunicorn's gthread worker (8 threads)
+over HTTPS with the same certificate; its default worker, sync, over plain HTTP, since it closes each connection after its answer.
 
 | clients | peer | requests/s | p50 ms | p99 ms | p99.9 ms | requests/s of hotswap to it | p50 of hotswap to it |
 |---|---|---|---|---|---|---|---|

@@ -90,6 +90,9 @@ func TestStepByStep(t *testing.T) {
 			t.Fatalf("after deploy: %+v; want the lock held and nothing live", st)
 		}
 		s.run(t, "swap", "-e", p.endpoint).expect(t, 5, "no passing test")
+		if st := p.status(t, s); st.Lock == nil {
+			t.Fatalf("after a swap that came too early: %+v; want the lock held", st)
+		}
 		s.run(t, "test", "-e", p.endpoint, "--request-file", p.path("request.json"), "--rollout", deployed.Rollout).expect(t, 0, "passed")
 		s.run(t, "swap", "-e", p.endpoint, "--rollout", deployed.Rollout).expect(t, 0, "")
 		s.run(t, "swap", "-e", p.endpoint, "--rollout", deployed.Rollout).expect(t, 0, "already live")
@@ -267,4 +270,31 @@ func finishAll(t *testing.T, commands []*exec.Cmd) []result {
 	}
 	slices.SortFunc(all, func(a, b result) int { return a.code - b.code })
 	return all
+}
+
+// Going back does not wait for a rollout that rests between two of its steps.
+func TestRollbackBetweenSteps(t *testing.T) {
+	modes(t, func(t *testing.T, s *server) {
+		p := newProject(t, "back-between")
+		for _, name := range []string{"one", "two"} {
+			p.register(t, s, name)
+			s.run(t, p.rollout()...).expect(t, 0, "")
+		}
+		p.register(t, s, "three")
+		deployed := s.run(t, "deploy", "--endpoint-file", p.path("endpoint.yml"), "--deployment-file", p.path("deployment.yml"), "-o", "json").expect(t, 0, "").rollout(t)
+		s.run(t, "rollback", "-e", p.endpoint).expect(t, 0, "undone")
+		p.becomes(t, s, "one")
+		s.run(t, "swap", "-e", p.endpoint, "--rollout", deployed.Rollout).expect(t, 5, "is over")
+	})
+}
+
+// A version that the deployment file leaves no room for is an error, not ignored.
+func TestModelVersionOfLocalModel(t *testing.T) {
+	s := startServer(t)
+	p := newProject(t, "local-model")
+	p.write(t, "model.json", `{"name": "local"}`)
+	p.replace(t, "deployment.yml", "model: azureml:local-model@latest", "model: {path: model.json}")
+	s.run(t, p.rollout("--model-version", "7")...).expect(t, 2, "version 7 is asked for")
+	s.run(t, p.rollout()...).expect(t, 0, "")
+	p.becomes(t, s, "local")
 }

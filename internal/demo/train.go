@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,7 +20,7 @@ func (s *story) train(ctx context.Context, version, features string) error {
 	if err != nil {
 		return fmt.Errorf("train version %s: %w", version, err)
 	}
-	s.Say("    trained: %s", metrics[:len(metrics)-1])
+	s.Say("    trained: %s", bytes.TrimSpace(metrics))
 	file := filepath.Join(out, "model.json")
 	m := online.Model{Type: "custom_model"}
 	m.Ref = online.Ref{Kind: online.Models, Name: model}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -24,7 +25,7 @@ const (
 type Request struct {
 	Endpoint       spec.Endpoint
 	Deployment     spec.Deployment
-	ModelVersion   string // a version, Latest or FromFile
+	ModelVersion   string // a version, Latest or FromFile; "" is FromFile
 	UpdateEndpoint bool   // merge the endpoint file over an endpoint that exists
 	Commit         string // of the sources, "" where it is not known
 	Reason         string // shown to whom the lock keeps waiting
@@ -53,7 +54,7 @@ func (r *Runner) deploy(ctx context.Context, req Request) (*turn, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := r.open(ctx, cmp.Or(req.Reason, "rollout"), false)
+	t, err := r.open(ctx, cmp.Or(req.Reason, "rollout"), takeable, false)
 	if err != nil {
 		return nil, err
 	}
@@ -69,12 +70,14 @@ func (r *Runner) deploy(ctx context.Context, req Request) (*turn, error) {
 // resolveModel finds the registered model before anything is locked or written. The zero Ref
 // means that the file brings the model along, or that there is none.
 func (r *Runner) resolveModel(ctx context.Context, req Request) (online.Ref, error) {
-	ref := req.Deployment.Model
+	ref, version := req.Deployment.Model, req.ModelVersion
 	if ref.IsZero() || ref.Registry != "" {
+		if version != "" && version != FromFile && version != Latest {
+			return ref, online.Errorf(online.Invalid, "version %s is asked for, but the deployment file names no registered model of the workspace", version)
+		}
 		return ref, nil
 	}
-	version := req.ModelVersion
-	if version == FromFile {
+	if version == "" || version == FromFile {
 		version = ref.Version
 	}
 	if version == Latest || version == "@"+Latest {
@@ -125,8 +128,12 @@ func (t *turn) ensureEndpoint(ctx context.Context, req Request) (online.Endpoint
 	case !req.UpdateEndpoint:
 		return e, nil
 	default:
+		merged := merge(e, req.Endpoint)
+		if reflect.DeepEqual(merged, e) {
+			return e, nil // a PUT writes the traffic too: none is made without need
+		}
 		t.Say("endpoint %s: updating what the file names", t.Endpoint)
-		e = merge(e, req.Endpoint)
+		e = merged
 	}
 	e.Tags = t.tags(e.Tags)
 	if err := t.lease.outlives(ctx, 1); err != nil {
@@ -150,8 +157,12 @@ func merge(e online.Endpoint, file spec.Endpoint) online.Endpoint {
 	if file.Keys["public_network_access"] {
 		e.PublicNetworkAccess = file.PublicNetworkAccess
 	}
-	e.Tags = overlay(e.Tags, file.Tags)
-	e.Properties = overlay(e.Properties, file.Properties)
+	if len(file.Tags) > 0 {
+		e.Tags = overlay(e.Tags, file.Tags)
+	}
+	if len(file.Properties) > 0 {
+		e.Properties = overlay(e.Properties, file.Properties)
+	}
 	return e
 }
 
@@ -281,7 +292,10 @@ func (t *turn) put(ctx context.Context, d online.Deployment) (azure.Deployment, 
 	crashpoint.At("rollout.deployment.before")
 	_, err := t.Cloud.PutDeployment(ctx, d)
 	crashpoint.At("rollout.deployment.after")
-	if err != nil {
+	switch {
+	case online.CodeOf(err) == online.Invalid: // not the command line's fault: the candidate's
+		return azure.Deployment{}, online.Errorf(online.Refused, "%w", err)
+	case err != nil:
 		return azure.Deployment{}, err
 	}
 	return t.confirm(ctx, d)

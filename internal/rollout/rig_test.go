@@ -203,7 +203,7 @@ func (r *rig) live(t *testing.T, versions ...string) {
 // with a lock that the next one may take.
 func (r *rig) cut(t *testing.T, p Phase, plan func(*State)) State {
 	t.Helper()
-	turn, err := r.open(t.Context(), "cut off", false)
+	turn, err := r.open(t.Context(), "cut off", takeable, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,7 +13,7 @@ import (
 // Rollback restores the traffic from before the last promoted rollout. Where that is already
 // so it changes nothing, and already is true.
 func (r *Runner) Rollback(ctx context.Context, reason string) (s State, already bool, err error) {
-	t, err := r.open(ctx, cmp.Or(reason, "rollback"), true)
+	t, err := r.open(ctx, cmp.Or(reason, "rollback"), restingToo, true)
 	if err != nil {
 		return State{}, false, err
 	}

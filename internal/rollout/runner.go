@@ -73,19 +73,20 @@ type turn struct {
 	*Runner
 	lease *lease
 	state State
-	seq   int // of the next journal entry
+	seq   int  // of the next journal entry
+	step  bool // one step of a rollout whose others are commands of their own
 }
 
 // open takes the lock for a new rollout, after it has closed what an earlier one left open;
-// giveBack is settleLast's.
-func (r *Runner) open(ctx context.Context, reason string, giveBack bool) (*turn, error) {
+// take says which lock may be taken over, giveBack is settleLast's.
+func (r *Runner) open(ctx context.Context, reason string, take func(journal.Lock) bool, giveBack bool) (*turn, error) {
 	fence, err := r.seenFence(ctx)
 	if err != nil {
 		return nil, err
 	}
 	id := uuid.NewString()
 	held, err := r.Journal.Acquire(ctx, journal.Claim{
-		Rollout: id, Reason: reason, Holder: Self(), SeenFence: fence, Take: takeable,
+		Rollout: id, Reason: reason, Holder: Self(), SeenFence: fence, Take: take,
 	})
 	if err != nil {
 		return nil, err
@@ -107,6 +108,10 @@ func (r *Runner) hold(held *journal.Lease) *lease { return &lease{write: r.Write
 // works under it that is known to have ended.
 func takeable(l journal.Lock) bool { return gone(l.Holder) }
 
+// restingToo takes the lock of a rollout between two of its steps as well: going back must not
+// wait for somebody's next step.
+func restingToo(l journal.Lock) bool { return l.Holder.PID == 0 || gone(l.Holder) }
+
 // rejoin takes the lock for a further step of a rollout that has begun: the named one, or the
 // newest where id is "".
 func (r *Runner) rejoin(ctx context.Context, id string) (*turn, error) {
@@ -121,7 +126,7 @@ func (r *Runner) rejoin(ctx context.Context, id string) (*turn, error) {
 	if s.Plan.Undoes != "" {
 		return nil, online.Errorf(online.Refused, "rollout %s is a rollback, which has no candidate: run hotswap deploy, or hotswap rollback to go on with it", s.ID)
 	}
-	t := &turn{Runner: r, state: s, seq: len(entries)}
+	t := &turn{Runner: r, state: s, seq: len(entries), step: true}
 	if s.Phase.Terminal() {
 		return t, nil
 	}
@@ -169,16 +174,20 @@ func last(entries []journal.Entry) (s State, err error) {
 	return s, nil
 }
 
-// seenFence returns the largest fence that the endpoint shows, 0 where there is none.
-func (r *Runner) seenFence(ctx context.Context) (int64, error) {
-	e, err := r.Cloud.Endpoint(ctx, r.Endpoint)
-	switch {
-	case online.CodeOf(err) == online.NotFound:
-		return 0, nil
-	case err != nil:
+// seenFence returns the largest fence that the journal and the endpoint show, 0 where there is none.
+func (r *Runner) seenFence(ctx context.Context) (fence int64, err error) {
+	groups, err := r.Journal.Rollouts(ctx)
+	if err != nil {
 		return 0, err
 	}
-	return fenceOf(e), nil
+	if len(groups) > 0 {
+		fence = groups[0].Fence
+	}
+	e, err := r.Cloud.Endpoint(ctx, r.Endpoint)
+	if err != nil && online.CodeOf(err) != online.NotFound {
+		return 0, err
+	}
+	return max(fence, fenceOf(e)), nil
 }
 
 // enter saves the phase before its effect. A second process that goes on with the same rollout
@@ -227,10 +236,15 @@ func (t *turn) endWith(ctx context.Context, p Phase, err error) error {
 	return err
 }
 
-// drop gives the lock back after err, with the rollout left as it is: the next one settles it.
+// drop gives the lock back after err, with the rollout left as it is: the next one settles it. A
+// step that can be made again keeps the lock for that.
 func (t *turn) drop(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.WriteTime)
 	defer cancel()
+	again := t.step && (t.state.Phase == Deployed || t.state.Phase == Tested)
+	if again && online.CodeOf(err) != online.Stale && t.lease.rest(ctx) == nil {
+		return err
+	}
 	t.unlock(ctx)
 	return err
 }

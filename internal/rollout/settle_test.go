@@ -53,7 +53,7 @@ func TestLateSwapIsNotTakenForUndone(t *testing.T) {
 			e.Traffic = online.AllTo("green")
 		}
 	}
-	if _, err := r.open(t.Context(), "the next", true); err != nil {
+	if _, err := r.open(t.Context(), "the next", takeable, true); err != nil {
 		t.Fatal(err)
 	}
 	if s := r.newest(t); s.ID != cut.ID || s.Phase != Promoted {
