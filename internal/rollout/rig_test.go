@@ -31,6 +31,7 @@ type fakeCloud struct {
 	onRead func(*online.Endpoint)                      // changes what a read of the endpoint shows
 	onPut  func(online.Endpoint) error                 // instead of a write of the endpoint
 	onList func() error                                // before a list of the deployments
+	onKeep func() error                                // before a write of a deployment
 	score  func(context.Context) (azure.Answer, error) // instead of an answer that passes
 }
 
@@ -96,6 +97,11 @@ func (f *fakeCloud) Deployments(context.Context, string) ([]azure.Deployment, er
 func (f *fakeCloud) PutDeployment(_ context.Context, d online.Deployment) (azure.Deployment, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.onKeep != nil {
+		if err := f.onKeep(); err != nil {
+			return azure.Deployment{}, err
+		}
+	}
 	f.writes = append(f.writes, "deployment "+d.Name+" "+d.Description)
 	d.CreatedAt, d.State = f.deployments[d.Name].CreatedAt, online.Succeeded
 	if d.CreatedAt.IsZero() {

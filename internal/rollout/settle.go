@@ -85,6 +85,7 @@ func (t *turn) abandon(ctx context.Context, giveBack bool) error {
 			return err
 		} else if err != nil {
 			t.Say("slot %s could not be given back what it held: %v", t.state.Plan.Slot, err)
+			return nil // left open: the next try may
 		}
 	}
 	t.Say("rollout %s: undone, it had moved no traffic", t.state.ID)

@@ -81,3 +81,21 @@ func TestWayBackOutlivesTwoCuts(t *testing.T) {
 		t.Errorf("rollback to %q: %v, want blue", s.Plan.Slot, err)
 	}
 }
+
+// A rollback whose slot could not be given back what it held can be tried again.
+func TestRollbackThatCouldNotGiveBackIsTriedAgain(t *testing.T) {
+	r := newRig(t)
+	r.live(t, "one", "two")
+	if _, err := r.Deploy(t.Context(), request("three")); err != nil {
+		t.Fatal(err)
+	}
+	r.cloud.onKeep = func() error { return online.Errorf(online.Unavailable, "the service is away") }
+	if _, _, err := r.Rollback(t.Context(), ""); online.CodeOf(err) != online.Refused {
+		t.Fatalf("a rollback to a slot that holds something else: %v, want refused", err)
+	}
+	r.cloud.onKeep = nil
+	s, already, err := r.Rollback(t.Context(), "")
+	if err != nil || already || s.Phase != Promoted || !r.cloud.endpoint.Traffic.Equal(online.AllTo("blue")) {
+		t.Errorf("the second try ended %s, %v, traffic %s; want blue live", s.Phase, err, r.cloud.endpoint.Traffic)
+	}
+}
