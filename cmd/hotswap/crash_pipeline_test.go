@@ -24,6 +24,8 @@ var pipelineCrashes = map[string][]string{
 		"rollout.restore.before", "rollout.restore.after",
 		"rollout.journal.Refused.before", "rollout.journal.Refused.after",
 	},
+	"abandoned": {"rollout.journal.Abandoned.before", "rollout.journal.Abandoned.after"},
+	"halted":    {"rollout.journal.Failed.before", "rollout.journal.Failed.after"},
 }
 
 // A pipeline that is killed anywhere leaves an endpoint that the next one can go on with, and
@@ -40,10 +42,7 @@ func TestPipelineCrashes(t *testing.T) {
 					p.register(t, s, "two")
 					s.run(t, p.rollout()...).expect(t, 0, "")
 					p.register(t, s, "three")
-					if kind == "refused" {
-						p.replace(t, "src/score.py", `return {"model"`, `return "boom" or {"model"`)
-					}
-					s.crash(t, point, p.rollout()...)
+					p.provoke(t, s, kind, point)
 					if st := p.status(t, s); st.Live == "" {
 						t.Fatalf("after the crash nothing is live: %+v", st)
 					}
@@ -56,6 +55,25 @@ func TestPipelineCrashes(t *testing.T) {
 			}
 		}
 	})
+}
+
+// provoke brings a pipeline to where it passes by the points of a kind, and has it killed there.
+func (p *project) provoke(t *testing.T, s *server, kind, point string) {
+	t.Helper()
+	switch kind {
+	case "refused":
+		p.replace(t, "src/score.py", `return {"model"`, `return "boom" or {"model"`)
+	case "abandoned":
+		s.crash(t, "rollout.journal.Deployed.after", p.rollout()...)
+	case "halted":
+		s.run(t, p.deploy()...).expect(t, 0, "")
+		s.run(t, "test", "-e", p.endpoint, "--request-file", p.path("request.json")).expect(t, 0, "")
+		s.moveTraffic(t, p.endpoint, map[string]int{"green": 90, "blue": 10})
+		s.crash(t, point, "swap", "-e", p.endpoint)
+		s.moveTraffic(t, p.endpoint, map[string]int{"green": 100})
+		return
+	}
+	s.crash(t, point, p.rollout()...)
 }
 
 // endpointName makes a name that an endpoint may have of a crash point's.

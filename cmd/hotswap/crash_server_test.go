@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -155,7 +156,30 @@ func TestEveryCrashPointIsTested(t *testing.T) {
 			t.Errorf("crash point %q is not tested", point)
 		}
 	}
+	for _, phase := range phases(t) {
+		for _, side := range []string{".before", ".after"} {
+			if point := "rollout.journal." + phase + side; !strings.Contains(tested, point) {
+				t.Errorf("crash point %q is not tested", point)
+			}
+		}
+	}
 	if found < len(serverCrashes) {
 		t.Errorf("found %d crash points in the sources, want at least %d", found, len(serverCrashes))
 	}
+}
+
+// phases lists the phases of a rollout, each of which is a journal entry.
+func phases(t *testing.T) (names []string) {
+	t.Helper()
+	source, err := os.ReadFile("../../internal/rollout/rollout.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range regexp.MustCompile(`(?m)^\t\w+\s+Phase = "(\w+)"`).FindAllSubmatch(source, -1) {
+		names = append(names, string(found[1]))
+	}
+	if len(names) < 8 {
+		t.Fatalf("found the phases %v, want more", names)
+	}
+	return names
 }

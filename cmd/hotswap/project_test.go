@@ -86,6 +86,13 @@ func (p *project) rollout(more ...string) []string {
 	}, more...)
 }
 
+// deploy is the command line of the first of a rollout's three steps.
+func (p *project) deploy(more ...string) []string {
+	return append([]string{
+		"deploy", "--endpoint-file", p.path("endpoint.yml"), "--deployment-file", p.path("deployment.yml"), "-o", "json",
+	}, more...)
+}
+
 // status is what hotswap status -o json prints, as far as the tests look.
 type status struct {
 	State       string `json:"provisioningState"`

@@ -85,7 +85,7 @@ func TestStepByStep(t *testing.T) {
 	modes(t, func(t *testing.T, s *server) {
 		p := newProject(t, "steps")
 		p.register(t, s, "one")
-		deployed := s.run(t, "deploy", "--endpoint-file", p.path("endpoint.yml"), "--deployment-file", p.path("deployment.yml"), "-o", "json").expect(t, 0, "").rollout(t)
+		deployed := s.run(t, p.deploy()...).expect(t, 0, "").rollout(t)
 		if st := p.status(t, s); st.Lock == nil || st.Live != "" {
 			t.Fatalf("after deploy: %+v; want the lock held and nothing live", st)
 		}
@@ -180,8 +180,7 @@ func TestChangedCandidateIsNotSwapped(t *testing.T) {
 		p := newProject(t, "changed")
 		p.register(t, s, "one")
 		s.run(t, p.rollout()...).expect(t, 0, "")
-		deploy := []string{"deploy", "--endpoint-file", p.path("endpoint.yml"), "--deployment-file", p.path("deployment.yml"), "-o", "json"}
-		candidate := s.run(t, deploy...).expect(t, 0, "").rollout(t).Deployment
+		candidate := s.run(t, p.deploy()...).expect(t, 0, "").rollout(t).Deployment
 		s.run(t, "test", "-e", p.endpoint, "--request-file", p.path("request.json")).expect(t, 0, "passed")
 		s.updateByHand(t, p.endpoint, candidate)
 		s.run(t, "swap", "-e", p.endpoint).expect(t, 5, "was changed since")
@@ -197,7 +196,7 @@ func TestTrafficMovedByHandHalts(t *testing.T) {
 		p := newProject(t, "moved")
 		p.register(t, s, "one")
 		s.run(t, p.rollout()...).expect(t, 0, "")
-		s.run(t, "deploy", "--endpoint-file", p.path("endpoint.yml"), "--deployment-file", p.path("deployment.yml")).expect(t, 0, "")
+		s.run(t, p.deploy()...).expect(t, 0, "")
 		s.run(t, "test", "-e", p.endpoint, "--request-file", p.path("request.json")).expect(t, 0, "")
 		s.moveTraffic(t, p.endpoint, map[string]int{"blue": 90, "green": 10})
 		s.run(t, "swap", "-e", p.endpoint).expect(t, 1, "someone else moved it")
@@ -215,7 +214,7 @@ func TestUpdateEndpointKeepsTraffic(t *testing.T) {
 		p.register(t, s, "one")
 		s.run(t, p.rollout()...).expect(t, 0, "")
 		p.write(t, "endpoint.yml", "name: merged\nauth_mode: key\ntags: {team: fares}\n")
-		s.run(t, "deploy", "--endpoint-file", p.path("endpoint.yml"), "--deployment-file", p.path("deployment.yml"), "--update-endpoint").expect(t, 0, "")
+		s.run(t, p.deploy("--update-endpoint")...).expect(t, 0, "")
 		var e struct {
 			Traffic map[string]int    `json:"traffic"`
 			Tags    map[string]string `json:"tags"`
@@ -281,7 +280,7 @@ func TestRollbackBetweenSteps(t *testing.T) {
 			s.run(t, p.rollout()...).expect(t, 0, "")
 		}
 		p.register(t, s, "three")
-		deployed := s.run(t, "deploy", "--endpoint-file", p.path("endpoint.yml"), "--deployment-file", p.path("deployment.yml"), "-o", "json").expect(t, 0, "").rollout(t)
+		deployed := s.run(t, p.deploy()...).expect(t, 0, "").rollout(t)
 		s.run(t, "rollback", "-e", p.endpoint).expect(t, 0, "undone")
 		p.becomes(t, s, "one")
 		s.run(t, "swap", "-e", p.endpoint, "--rollout", deployed.Rollout).expect(t, 5, "is over")
