@@ -7,56 +7,57 @@ import (
 	"strings"
 	"time"
 
+	"hotswap/internal/document"
 	"hotswap/internal/online"
 )
 
 // ReadDeployment reads a deployment's file. Paths in it are relative to the file.
 func ReadDeployment(path string) (Deployment, error) {
-	r, m, err := open(path, "deployment")
+	m, err := open(path, "deployment")
 	if err != nil {
 		return Deployment{}, err
 	}
 	var d Deployment
-	m.ignore("$schema", "id", "provisioning_state") // az shows them
+	m.Ignore("$schema", "id", "provisioning_state") // az shows them
 	d.Name = m.onlineName("name", "deployment")
 	d.Endpoint = m.onlineName("endpoint_name", "endpoint")
 	m.choice("type", [2]string{"managed", ""})
-	d.Description = m.text("description")
-	d.Tags = m.texts("tags")
-	d.Properties = m.texts("properties")
+	d.Description = m.Text("description")
+	d.Tags = m.Texts("tags")
+	d.Properties = m.Texts("properties")
 	m.model(&d)
-	d.ModelMountPath = m.text("model_mount_path")
+	d.ModelMountPath = m.Text("model_mount_path")
 	m.code(&d)
 	m.environment(&d)
-	d.Variables = m.texts("environment_variables")
-	m.require("instance_type")
-	d.InstanceType = m.text("instance_type")
-	m.require("instance_count")
-	d.InstanceCount = m.integer("instance_count", 1, online.MaxInstances, 1)
+	d.Variables = m.Texts("environment_variables")
+	m.Require("instance_type")
+	d.InstanceType = m.Text("instance_type")
+	m.Require("instance_count")
+	d.InstanceCount = m.Integer("instance_count", 1, online.MaxInstances, 1)
 	m.settings(&d.Deployment)
-	d.AppInsights = m.boolean("app_insights_enabled")
+	d.AppInsights = m.Boolean("app_insights_enabled")
 	d.Egress = m.enabled("egress_public_network_access")
 	d.DataCollector = m.dataCollector()
-	m.done()
-	return d, r.err()
+	m.Done()
+	return d, m.Err()
 }
 
 func (m *mapping) settings(d *online.Deployment) {
 	if s := m.section("scale_settings"); s != nil {
-		s.require("type")
+		s.Require("type")
 		s.choice("type", [2]string{"default", ""})
-		s.done()
+		s.Done()
 	}
 	r := m.section("request_settings")
 	if r == nil {
-		r = &mapping{reader: m.reader, node: &node{}}
+		r = m.at(&document.Node{}, "request_settings")
 	}
 	d.Request = online.RequestSettings{
-		MaxConcurrentRequestsPerInstance: r.integer("max_concurrent_requests_per_instance", 1, math.MaxInt32, online.DefaultConcurrency),
+		MaxConcurrentRequestsPerInstance: r.Integer("max_concurrent_requests_per_instance", 1, math.MaxInt32, online.DefaultConcurrency),
 		Timeout:                          r.milliseconds("request_timeout_ms", 1, int(online.MaxTimeout/time.Millisecond), online.DefaultTimeout),
 		MaxQueueWait:                     r.milliseconds("max_queue_wait_ms", 0, math.MaxInt32, online.DefaultMaxQueueWait),
 	}
-	r.done()
+	r.Done()
 	d.Liveness = m.probe("liveness_probe", 1)
 	d.Readiness = m.probe("readiness_probe", math.MaxInt32)
 }
@@ -71,9 +72,9 @@ func (m *mapping) probe(key string, most int) online.Probe {
 	p.InitialDelay = s.seconds("initial_delay", 0, math.MaxInt32, p.InitialDelay)
 	p.Period = s.seconds("period", 1, math.MaxInt32, p.Period)
 	p.Timeout = s.seconds("timeout", 1, math.MaxInt32, p.Timeout)
-	p.SuccessThreshold = s.integer("success_threshold", 1, most, p.SuccessThreshold)
-	p.FailureThreshold = s.integer("failure_threshold", 1, math.MaxInt32, p.FailureThreshold)
-	s.done()
+	p.SuccessThreshold = s.Integer("success_threshold", 1, most, p.SuccessThreshold)
+	p.FailureThreshold = s.Integer("failure_threshold", 1, math.MaxInt32, p.FailureThreshold)
+	s.Done()
 	return p
 }
 
@@ -83,38 +84,38 @@ func (m *mapping) code(d *Deployment) {
 	if s == nil {
 		return
 	}
-	s.require("code")
-	s.require("scoring_script")
-	d.Code.Script = s.text("scoring_script")
-	if n := s.get("code"); n != nil && s.is(n, "code", isText) {
-		if strings.HasPrefix(n.text, shortScheme) {
+	s.Require("code")
+	s.Require("scoring_script")
+	d.Code.Script = s.Text("scoring_script")
+	if n := s.Get("code"); n != nil && s.Is(n, "code", document.KindText) {
+		if strings.HasPrefix(n.Text, shortScheme) {
 			d.Code.Code = s.ref(n, "code", online.Codes)
-		} else if dir, info := s.find(n); info != nil && !info.IsDir() {
-			s.fail(n.at, "code: %s is a file, want a folder", n.text)
+		} else if dir, info := s.Find(n); info != nil && !info.IsDir() {
+			s.Fail(n.At, "code: %s is a file, want a folder", n.Text)
 		} else if d.CodeDir = dir; dir != "" {
 			s.script(dir)
 		}
 	}
-	s.done()
+	s.Done()
 }
 
 // script checks that the scoring script is a file in the code folder, links included.
 func (m *mapping) script(dir string) {
-	n := m.get("scoring_script")
-	if n == nil || n.kind != isText || n.text == "" {
+	n := m.Get("scoring_script")
+	if n == nil || n.Kind != document.KindText || n.Text == "" {
 		return
 	}
-	if !filepath.IsLocal(n.text) {
-		m.fail(n.at, "scoring_script: %s is outside of the code folder", n.text)
+	if !filepath.IsLocal(n.Text) {
+		m.Fail(n.At, "scoring_script: %s is outside of the code folder", n.Text)
 		return
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		m.fail(n.at, "scoring_script: %v", err)
+		m.Fail(n.At, "scoring_script: %v", err)
 		return
 	}
 	defer func() { _ = root.Close() }()
-	if info, err := root.Stat(n.text); err != nil || !info.Mode().IsRegular() {
-		m.fail(n.at, "scoring_script: no file %s in the code folder", n.text)
+	if info, err := root.Stat(n.Text); err != nil || !info.Mode().IsRegular() {
+		m.Fail(n.At, "scoring_script: no file %s in the code folder", n.Text)
 	}
 }

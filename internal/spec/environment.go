@@ -4,71 +4,70 @@ import (
 	"encoding/json"
 	"os"
 
-	"github.com/goccy/go-yaml"
-
+	"hotswap/internal/document"
 	"hotswap/internal/online"
 )
 
 // environment reads a deployment's environment: a reference, or one that the file describes.
 func (m *mapping) environment(d *Deployment) {
-	n := m.get("environment")
+	n := m.Get("environment")
 	switch {
 	case n == nil:
-	case n.kind == isText:
+	case n.Kind == document.KindText:
 		d.Environment = m.ref(n, "environment", online.Environments)
-	case m.is(n, "environment", isMapping):
-		d.LocalEnvironment = (&mapping{reader: m.reader, node: n, name: "environment"}).localEnvironment()
+	case m.Is(n, "environment", document.KindMapping):
+		d.LocalEnvironment = m.at(n, "environment").localEnvironment()
 	}
 }
 
 func (m *mapping) localEnvironment() *online.Environment {
-	m.ignore("$schema")
-	e := &online.Environment{Image: m.text("image"), CondaFile: m.condaFile(), InferenceConfig: m.inferenceConfig()}
+	m.Ignore("$schema")
+	e := &online.Environment{Image: m.Text("image"), CondaFile: m.condaFile(), InferenceConfig: m.inferenceConfig()}
 	e.Ref = online.Ref{Kind: online.Environments, Name: m.assetName("name"), Version: m.version("version")}
 	e.Anonymous = e.Ref.Name == ""
-	e.Description = m.text("description")
-	e.Tags = m.texts("tags")
-	e.Properties = m.texts("properties")
+	e.Description = m.Text("description")
+	e.Tags = m.Texts("tags")
+	e.Properties = m.Texts("properties")
 	e.OSType = m.choice("os_type", [2]string{"linux", "Linux"}, [2]string{"windows", "Windows"})
 	if s := m.section("build"); s != nil {
-		s.require("path")
-		if n := s.get("path"); n != nil && s.is(n, "path", isText) {
-			e.BuildContext, _ = s.find(n)
+		s.Require("path")
+		if n := s.Get("path"); n != nil && s.Is(n, "path", document.KindText) {
+			e.BuildContext, _ = s.Find(n)
 		}
-		e.Dockerfile = s.text("dockerfile_path")
-		s.done()
+		e.Dockerfile = s.Text("dockerfile_path")
+		s.Done()
 	}
-	m.done()
+	m.Done()
 	return e
 }
 
 // condaFile returns the text of the conda file, which is named or stands here.
 func (m *mapping) condaFile() string {
-	n := m.get("conda_file")
+	n := m.Get("conda_file")
 	if n == nil {
 		return ""
 	}
-	if n.kind == isMapping {
-		text, err := yaml.Marshal(n.value())
+	if n.Kind == document.KindMapping {
+		text, err := n.YAML()
 		if err != nil {
-			m.fail(n.at, "conda_file: %v", err)
+			m.Fail(n.At, "conda_file: %v", err)
 		}
 		return string(text)
 	}
-	if !m.is(n, "conda_file", isText) {
+	if !m.Is(n, "conda_file", document.KindText) {
 		return ""
 	}
-	path, info := m.find(n)
+	path, info := m.Find(n)
 	if info == nil {
 		return ""
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		m.fail(n.at, "conda_file: %v", err)
+		m.Fail(n.At, "conda_file: %v", err)
 		return ""
 	}
-	if _, err := (&reader{path: path}).parse(text); err != nil {
-		m.fail(n.at, "conda_file: %v", err)
+	if err := document.Check(path, text); err != nil {
+		m.Fail(n.At, "conda_file: %v", err)
 	}
 	return string(text)
 }
@@ -87,13 +86,13 @@ func (m *mapping) inferenceConfig() []byte {
 	routes := map[string]route{}
 	for key, name := range map[string]string{"liveness_route": "livenessRoute", "readiness_route": "readinessRoute", "scoring_route": "scoringRoute"} {
 		if r := s.section(key); r != nil {
-			r.require("path")
-			r.require("port")
-			routes[name] = route{r.text("path"), r.integer("port", 1, 65535, 0)}
-			r.done()
+			r.Require("path")
+			r.Require("port")
+			routes[name] = route{r.Text("path"), r.Integer("port", 1, 65535, 0)}
+			r.Done()
 		}
 	}
-	s.done()
+	s.Done()
 	return m.encode(routes)
 }
 
@@ -101,7 +100,7 @@ func (m *mapping) inferenceConfig() []byte {
 func (m *mapping) encode(v any) []byte {
 	b, err := json.Marshal(v)
 	if err != nil {
-		m.fail(m.node.at, "%s: %v", m.name, err)
+		m.Fail(m.Node.At, "%s: %v", m.Name, err)
 	}
 	return b
 }

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"strings"
 
+	"hotswap/internal/document"
 	"hotswap/internal/online"
 )
 
@@ -50,10 +51,10 @@ func registryRef(kind online.AssetKind, segments []string) (online.Ref, bool) {
 }
 
 // ref reads a reference of a file.
-func (m *mapping) ref(n *node, key string, kind online.AssetKind) online.Ref {
-	ref, err := ParseRef(kind, n.text)
+func (m *mapping) ref(n *document.Node, key string, kind online.AssetKind) online.Ref {
+	ref, err := ParseRef(kind, n.Text)
 	if err != nil {
-		m.fail(n.at, "%s: %v", key, err)
+		m.Fail(n.At, "%s: %v", key, err)
 	}
 	return ref
 }
