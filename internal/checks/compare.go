@@ -23,6 +23,33 @@ import (
 // Where want is not a string and got is a string that holds JSON, what it holds is compared: a
 // score.py that returns json.dumps(…) has its answer encoded twice.
 func Compare(want, got []byte, tolerance float64) error {
+	return CompareWithin(want, got, Tolerance{Absolute: tolerance})
+}
+
+// Tolerance is how far a number may be from the wanted one: the larger of both counts.
+type Tolerance struct {
+	Absolute float64
+	Relative float64 // a share of the wanted number's size: 0.01 is 1%
+}
+
+func (t Tolerance) String() string {
+	relative := strconv.FormatFloat(100*t.Relative, 'g', 6, 64) + "%"
+	switch {
+	case t.Relative == 0:
+		return fmt.Sprint(t.Absolute)
+	case t.Absolute == 0:
+		return relative
+	}
+	return fmt.Sprintf("%v or %s", t.Absolute, relative)
+}
+
+// allowed is the largest difference from want.
+func (t Tolerance) allowed(want float64) float64 {
+	return max(t.Absolute, t.Relative*math.Abs(want))
+}
+
+// CompareWithin is Compare with a tolerance that may be relative.
+func CompareWithin(want, got []byte, tolerance Tolerance) error {
 	w, err := decode(want)
 	if err != nil {
 		return online.Errorf(online.Invalid, "read the expected answer: %w", err)
@@ -70,7 +97,7 @@ func unwrap(v any) any {
 }
 
 // compare describes the first difference below path, or returns "".
-func compare(path string, want, got any, tolerance float64) string {
+func compare(path string, want, got any, tolerance Tolerance) string {
 	switch w := want.(type) {
 	case map[string]any:
 		if g, ok := got.(map[string]any); ok {
@@ -95,7 +122,7 @@ func compare(path string, want, got any, tolerance float64) string {
 	return fmt.Sprintf("%s: %s %s, want %s %s", path, kind(got), show(got), kind(want), show(want))
 }
 
-func compareObjects(path string, want, got map[string]any, tolerance float64) string {
+func compareObjects(path string, want, got map[string]any, tolerance Tolerance) string {
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		g, there := got[key]
 		if !there {
@@ -113,7 +140,7 @@ func compareObjects(path string, want, got map[string]any, tolerance float64) st
 	return ""
 }
 
-func compareArrays(path string, want, got []any, tolerance float64) string {
+func compareArrays(path string, want, got []any, tolerance Tolerance) string {
 	for i := range min(len(want), len(got)) {
 		if difference := compare(fmt.Sprintf("%s[%d]", path, i), want[i], got[i], tolerance); difference != "" {
 			return difference
@@ -125,24 +152,28 @@ func compareArrays(path string, want, got []any, tolerance float64) string {
 	return ""
 }
 
-func compareNumbers(path string, want, got json.Number, tolerance float64) string {
+func compareNumbers(path string, want, got json.Number, tolerance Tolerance) string {
 	if want == got || near(want, got, tolerance) {
 		return ""
 	}
 	return fmt.Sprintf("%s: %s, want %s (tolerance %v)", path, short(got.String()), short(want.String()), tolerance)
 }
 
-// near reports whether a and b differ by at most tolerance. Integers are compared as such, since
-// a float64 can't tell large ones apart.
-func near(a, b json.Number, tolerance float64) bool {
-	m, errM := strconv.ParseInt(a.String(), 10, 64)
-	n, errN := strconv.ParseInt(b.String(), 10, 64)
-	if errM == nil && errN == nil && tolerance < 1 {
+// near reports whether got differs from want by at most tolerance. Integers are compared as
+// such, since a float64 can't tell large ones apart.
+func near(want, got json.Number, tolerance Tolerance) bool {
+	x, errX := want.Float64()
+	y, errY := got.Float64()
+	if errX != nil || errY != nil {
+		return false
+	}
+	allowed := tolerance.allowed(x)
+	m, errM := strconv.ParseInt(want.String(), 10, 64)
+	n, errN := strconv.ParseInt(got.String(), 10, 64)
+	if errM == nil && errN == nil && allowed < 1 {
 		return m == n
 	}
-	x, errX := a.Float64()
-	y, errY := b.Float64()
-	return errX == nil && errY == nil && math.Abs(x-y) <= tolerance
+	return math.Abs(x-y) <= allowed
 }
 
 // member is the path of an object's key, quoted where it is not a plain word.
