@@ -14,6 +14,7 @@ import (
 	"hotswap/internal/environ"
 	"hotswap/internal/gateway"
 	"hotswap/internal/identity"
+	"hotswap/internal/meter"
 	"hotswap/internal/store"
 	"hotswap/internal/workers/process"
 )
@@ -33,6 +34,7 @@ type parts struct {
 	authority *identity.Authority
 	blobs     *blob.Store
 	library   *assets.Library
+	meter     *meter.Meter
 	gateway   *gateway.Gateway
 }
 
@@ -109,11 +111,12 @@ func (a *App) buildControl(ctx context.Context, p *parts) error {
 	if err != nil {
 		return err
 	}
+	p.meter = meter.New()
 	p.gateway = gateway.New(gateway.Options{
 		VerifyToken: func(endpoint, token string) bool {
 			return valid(p.authority, token, a.scoringURI(endpoint)) || valid(p.authority, token, scoringAudience)
 		},
-		Stuck: launcher.Restart, Log: a.options.Log,
+		Stuck: launcher.Restart, Meter: p.meter, Log: a.options.Log,
 	})
 	a.control = control.New(ctx, control.Options{
 		Store: p.state, Gateway: p.gateway, Launcher: launcher, Assets: p.library, Keyring: p.keyring,

@@ -13,10 +13,10 @@ import (
 
 // refusal is an answer of the gateway's own.
 type refusal struct {
-	status      int
-	reason      string // for scoring.ErrorReason; "" for none
-	modelStatus string // for scoring.ErrorStatusCode; "" for none
-	text        string
+	status int
+	reason string // for scoring.ErrorReason; "" for none
+	model  int    // status for scoring.ErrorStatusCode; 0 for none
+	text   string
 }
 
 var (
@@ -33,7 +33,7 @@ var (
 	refuseNotReady   = &refusal{status: http.StatusServiceUnavailable, reason: scoring.ModelNotReady, text: "model is not ready"}
 	refuseWorkerLost = &refusal{
 		status: http.StatusFailedDependency, reason: scoring.ModelError,
-		modelStatus: "502", text: "the model's process ended while it worked on the request",
+		model: http.StatusBadGateway, text: "the model's process ended while it worked on the request",
 	}
 )
 
@@ -64,8 +64,8 @@ func (x *exchange) refuse(r *refusal) {
 	if r.reason != "" {
 		x.add(scoring.ErrorReason, r.reason)
 	}
-	if r.modelStatus != "" {
-		x.add(scoring.ErrorStatusCode, r.modelStatus)
+	if r.model != 0 {
+		x.add(scoring.ErrorStatusCode, strconv.Itoa(r.model))
 	}
 	if r.status == http.StatusUnauthorized {
 		x.add("Www-Authenticate", "Bearer") // RFC 9110, section 15.5.2

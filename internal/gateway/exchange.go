@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hotswap/internal/frame"
+	"hotswap/internal/meter"
 	"hotswap/internal/online"
 	"hotswap/internal/scoring"
 )
@@ -41,6 +42,7 @@ type exchange struct {
 
 	request frame.Request
 	body    []byte
+	picking time.Time // when the deployment began to be picked: the body was there by then
 	call    *call
 	timer   *time.Timer
 	kept    bool // its call is left behind: nothing of it may be used again
@@ -124,10 +126,17 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (g *Gateway) answer(ctx context.Context, x *exchange) {
 	t, refusal := g.exchange(ctx, x)
 	x.identify(t)
+	given := meter.Status{}
 	if refusal != nil {
 		x.refuse(refusal)
+		given.Model = refusal.model
 	} else {
+		given.Model = x.answer.Status
 		x.pass()
+	}
+	if t != nil {
+		given.Client = x.status
+		t.counter.Count(x.picking, given)
 	}
 }
 
@@ -145,6 +154,7 @@ func (g *Gateway) exchange(ctx context.Context, x *exchange) (*target, *refusal)
 	if refusal := x.check(); refusal != nil {
 		return nil, refusal
 	}
+	x.picking = time.Now()
 	t, refusal := g.claim(x.endpoint, x.wanted)
 	if refusal != nil {
 		return t, refusal
@@ -248,7 +258,7 @@ func (g *Gateway) claim(endpoint, wanted string) (*target, *refusal) {
 // run takes the second claim, of a worker, and has it answer. It gives the first claim back,
 // except for a request that it leaves to its worker.
 func (x *exchange) run(ctx context.Context, t *target) *refusal {
-	deadline := time.Now().Add(t.Timeout)
+	deadline := x.picking.Add(t.Timeout)
 	x.call.request, x.call.deadline = &x.request, deadline
 	for again := false; ; again = true {
 		if refusal := x.wait(ctx, t, again); refusal != nil {

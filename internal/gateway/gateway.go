@@ -25,6 +25,7 @@ import (
 	"sync/atomic"
 
 	"hotswap/internal/frame"
+	"hotswap/internal/meter"
 )
 
 // Defaults and limits.
@@ -44,6 +45,8 @@ type Options struct {
 	// Stuck is told of a worker, by its number, that has to be replaced: it has held a request too
 	// long or broken the protocol. It must not wait for a call of the gateway.
 	Stuck func(instance string, worker int)
+	// Meter counts every answer to a request that had picked a deployment.
+	Meter *meter.Meter
 	// MaxBody is the largest body of a request, in bytes; at most frame.MaxBody.
 	MaxBody int64
 	// Log is where changes of routes and losses of workers are told.
@@ -57,6 +60,7 @@ type Gateway struct {
 
 	verify  func(endpoint, token string) bool
 	stuck   func(instance string, worker int)
+	meter   *meter.Meter
 	maxBody int64
 	log     *slog.Logger
 
@@ -69,11 +73,14 @@ type Gateway struct {
 // New returns a Gateway without routes.
 func New(o Options) *Gateway {
 	g := &Gateway{
-		verify: o.VerifyToken, stuck: o.Stuck, maxBody: o.MaxBody, log: o.Log,
+		verify: o.VerifyToken, stuck: o.Stuck, meter: o.Meter, maxBody: o.MaxBody, log: o.Log,
 		backends: map[string]*backend{}, swapping: map[string]bool{},
 	}
 	if g.maxBody <= 0 {
 		g.maxBody = DefaultMaxBody
+	}
+	if g.meter == nil {
+		g.meter = meter.New()
 	}
 	g.maxBody = min(g.maxBody, frame.MaxBody)
 	if g.log == nil {

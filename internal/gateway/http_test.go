@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"hotswap/internal/meter"
 	"hotswap/internal/online"
 	"hotswap/internal/scoring"
 )
@@ -159,7 +160,7 @@ func TestBodyLimit(t *testing.T) {
 
 func TestSharesAreExact(t *testing.T) {
 	d := func(name string) Deployment { return Deployment{Name: name, ID: name} }
-	r := newRoute(Endpoint{Deployments: []Deployment{d("a"), d("b"), d("c"), d("d")}, Shares: map[string]int{"a": 1, "c": 90, "d": 9}}, 1, nil)
+	r := newRoute(Endpoint{Deployments: []Deployment{d("a"), d("b"), d("c"), d("d")}, Shares: map[string]int{"a": 1, "c": 90, "d": 9}}, 1, nil, meter.New())
 	got := map[string]int{}
 	for draw := range 100 {
 		got[r.choose(draw).Name]++

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"hotswap/internal/meter"
 	"hotswap/internal/online"
 )
 
@@ -91,13 +92,14 @@ type share struct {
 type target struct {
 	Deployment
 	*backend
+	counter *meter.Counter
 }
 
-// newRoute resolves an endpoint's deployments by their ids.
-func newRoute(e Endpoint, seq uint64, backends map[string]*backend) *route {
+// newRoute resolves an endpoint's deployments by their ids, and their counters by their names.
+func newRoute(e Endpoint, seq uint64, backends map[string]*backend, m *meter.Meter) *route {
 	r := &route{Endpoint: e, seq: seq, targets: make(map[string]*target, len(e.Deployments))}
 	for _, d := range e.Deployments {
-		r.targets[d.Name] = &target{Deployment: d, backend: backends[d.ID]}
+		r.targets[d.Name] = &target{Deployment: d, backend: backends[d.ID], counter: m.Counter(e.Name, d.Name)}
 	}
 	upTo := 0
 	for _, name := range slices.Sorted(maps.Keys(e.Shares)) {

@@ -137,7 +137,7 @@ func (g *Gateway) commit(e Endpoint, plans []*plan) {
 		g.backends[p.ID] = p.backend
 	}
 	g.seq++
-	next := g.routes.Load().with(newRoute(e, g.seq, g.backends))
+	next := g.routes.Load().with(newRoute(e, g.seq, g.backends, g.meter))
 	g.routes.Store(&next)
 	g.log.Info("routes in force", "endpoint", e.Name, "revision", e.Revision, "shares", e.Shares)
 }
