@@ -93,24 +93,49 @@ func parseFolder(name string) (RolloutID, bool) {
 
 // Entries returns the steps of a rollout in their order.
 func (j *Journal) Entries(ctx context.Context, id RolloutID) ([]Entry, error) {
-	prefix := j.folder(id)
-	pager := j.store.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
+	names, err := j.names(ctx, j.folder(id))
+	if err != nil {
+		return nil, err
+	}
 	var entries []Entry
+	for _, name := range names {
+		e, err := j.entry(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		entries = append(entries, e)
+	}
+	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Seq, b.Seq) })
+	return entries, nil
+}
+
+// Last returns the newest step of a rollout without reading the others; false where it has none.
+func (j *Journal) Last(ctx context.Context, id RolloutID) (Entry, bool, error) {
+	names, err := j.names(ctx, j.folder(id))
+	if err != nil || len(names) == 0 {
+		return Entry{}, false, err
+	}
+	newest := slices.MaxFunc(names, func(a, b string) int { // by number: its zeros are for four digits only
+		return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+	})
+	e, err := j.entry(ctx, newest)
+	return e, err == nil, err
+}
+
+// names lists the blobs whose names begin so.
+func (j *Journal) names(ctx context.Context, prefix string) ([]string, error) {
+	pager := j.store.NewListBlobsFlatPager(&container.ListBlobsFlatOptions{Prefix: &prefix})
+	var names []string
 	for pager.More() {
 		page, err := pager.NextPage(ctx)
 		if err != nil {
 			return nil, j.failed(err, "list "+prefix)
 		}
 		for _, item := range page.Segment.BlobItems {
-			e, err := j.entry(ctx, *item.Name)
-			if err != nil {
-				return nil, err
-			}
-			entries = append(entries, e)
+			names = append(names, *item.Name)
 		}
 	}
-	slices.SortFunc(entries, func(a, b Entry) int { return cmp.Compare(a.Seq, b.Seq) })
-	return entries, nil
+	return names, nil
 }
 
 func (j *Journal) entry(ctx context.Context, name string) (Entry, error) {

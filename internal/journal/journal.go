@@ -3,6 +3,7 @@
 //
 //	hotswap/{endpoint}/lock.json
 //	hotswap/{endpoint}/rollouts/{fence}-{rollout}/{seq}.json
+//	hotswap/{endpoint}/decisions/{rollout}-{kind}.json
 //
 // The lock is created with If-None-Match: * and changed only with If-Match, so of two claims at
 // most one is granted. It expires by the store's own clock, the Date of its answers, so machines
@@ -12,6 +13,10 @@
 //	free ─ Acquire ─► held ─ Renew ─► held ─ Rest ─► held, nobody at work ─ Acquire ─► held
 //	  ▲                 └─ Release ─► free     └─ expires, or Take says yes ─ Acquire ─► held by another
 //	  └── the fence stays ──┘
+//
+// A person's lock is held until a person frees it: free ─ Hold ─► held by hand ─ Free ─► free.
+// Free takes a rollout's lock away as well, where that is asked for: its lease is lost then, and
+// the rollout with it.
 package journal
 
 import (

@@ -91,8 +91,14 @@ func (l Lock) same(m Lock) bool {
 
 func (l *Lease) lost(cur observed) error {
 	endpoint := l.journal.endpoint
-	if cur.etag == "" {
+	switch {
+	case cur.etag == "":
 		return online.Errorf(online.Stale, "the lock of endpoint %q is gone: someone deleted it; stop", endpoint)
+	case cur.Manual:
+		return online.Errorf(online.Stale, "the lock of endpoint %q was lost to %s, who locked it by hand (%s), with fence %d after our %d; stop",
+			endpoint, cur.Holder.Name, cur.Reason, cur.Fence, l.fence)
+	case cur.Rollout == "":
+		return online.Errorf(online.Stale, "the lock of endpoint %q was freed by hand (hotswap unlock); stop", endpoint)
 	}
 	return online.Errorf(online.Stale, "the lock of endpoint %q was lost to %s for rollout %s, with fence %d after our %d; stop",
 		endpoint, cur.Holder.Name, cur.Rollout, cur.Fence, l.fence)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
+	"fmt"
 	"time"
 
 	"hotswap/internal/online"
@@ -24,8 +25,9 @@ type Lock struct {
 	Rollout string    `json:"rollout"`
 	Holder  Holder    `json:"holder"`
 	Reason  string    `json:"reason"`
-	Expires time.Time `json:"expires"` // by the store's clock
+	Expires time.Time `json:"expires,omitzero"` // by the store's clock; zero in a manual lock, which never does
 	Held    bool      `json:"held"`
+	Manual  bool      `json:"manual,omitempty"` // a person's: of no rollout, and held until it is freed
 }
 
 // Claim asks for the lock.
@@ -34,7 +36,9 @@ type Claim struct {
 	Reason    string
 	Holder    Holder
 	SeenFence int64           // the largest fence seen on the endpoint
-	Take      func(Lock) bool // may a lock that has not expired be taken over? nil: it may not
+	Take      func(Lock) bool // may a lock that has not expired be taken over? nil: it may not; never asked of a manual one
+	Wait      time.Duration   // how long to try again while someone else holds the lock
+	Waiting   func(Lock)      // told, once a holder, whom it waits for; nil: nobody is
 }
 
 // file is the lock's blob. The nonce is the lease's own, so that a lease knows its own write
@@ -80,39 +84,66 @@ func (j *Journal) Lock(ctx context.Context) (Lock, error) {
 	return o.Lock, err
 }
 
-func (o observed) expired() bool { return !o.seen.store.Before(o.Expires) }
+func (o observed) expired() bool { return !o.Manual && !o.seen.store.Before(o.Expires) }
 
 // attempts bounds how often a claim looks at the lock again after someone else's write. Each such
 // write grants the lock or lets it go, so a claim that is refused for good is refused soon.
 const attempts = 10
 
-// Acquire claims the lock. The error has the code Locked where someone else holds it, and Stale
-// where the endpoint has seen a larger fence than the rollout's own.
+// Acquire claims the lock, and waits for it as long as the claim says. The error has the code
+// Locked where someone else holds it, and Stale where the endpoint has seen a larger fence than
+// the rollout's own.
 func (j *Journal) Acquire(ctx context.Context, c Claim) (*Lease, error) {
+	w := newWaiting(c)
+	for {
+		held, err := j.claim(ctx, c, false)
+		if err == nil {
+			return newLease(j, held), nil
+		}
+		if online.CodeOf(err) != online.Locked || !w.again(ctx, held.Lock) {
+			return nil, err
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("%w; stopped waiting: %w", err, ctx.Err())
+		}
+	}
+}
+
+// claim tries to get the lock now. What it observed is the lock that was granted, or the one
+// that is in the way.
+func (j *Journal) claim(ctx context.Context, c Claim, manual bool) (observed, error) {
 	nonce := rand.Text()
 	for range attempts {
 		cur, err := j.readLock(ctx)
 		if err != nil {
-			return nil, err
+			return observed{}, err
 		}
 		if cur.etag != "" && cur.Nonce == nonce { // our write was granted, its reply was lost
-			return newLease(j, cur), nil
+			return cur, nil
 		}
 		fence, err := j.grant(cur, c)
 		if err != nil {
-			return nil, err
+			return cur, err
 		}
-		next := file{Lock{fence, c.Rollout, c.Holder, c.Reason, cur.seen.store.Add(j.TTL), true}, nonce}
+		next := file{Lock{fence, c.Rollout, c.Holder, c.Reason, cur.seen.store.Add(j.TTL), true, manual}, nonce}
+		if manual {
+			next.Expires = time.Time{}
+		}
 		err = j.writeLock(ctx, next, cur)
 		if err == nil {
 			cur.file = next
-			return newLease(j, cur), nil
+			return cur, nil
 		}
 		if !inDoubt(ctx, err) {
-			return nil, err
+			return observed{}, err
 		}
 	}
-	return nil, online.Errorf(online.Unavailable, "lock endpoint %q: the lock changed or could not be written %d times in a row; try again", j.endpoint, attempts)
+	return observed{}, j.contended("lock")
+}
+
+// contended says that others wrote the lock again and again while it was to be changed.
+func (j *Journal) contended(doing string) error {
+	return online.Errorf(online.Unavailable, "%s endpoint %q: the lock changed or could not be written %d times in a row; try again", doing, j.endpoint, attempts)
 }
 
 // inDoubt reports whether a write that failed so may have been refused only because it was granted
@@ -122,13 +153,17 @@ func inDoubt(ctx context.Context, err error) bool {
 	return ctx.Err() == nil && (code == online.Stale || code == online.Unavailable)
 }
 
-// grant decides on a claim: it returns the fence that the claim gets, or why it gets none.
+// grant decides on a claim: it returns the fence that the claim gets, or why it gets none. A
+// manual lock is of no rollout, so nothing goes on with it, and nothing takes it over.
 func (j *Journal) grant(cur observed, c Claim) (int64, error) {
 	next := 1 + max(c.SeenFence, cur.Fence)
+	again := c.Rollout != "" && c.Rollout == cur.Rollout
 	switch {
-	case cur.Rollout == c.Rollout && c.SeenFence > cur.Fence:
+	case cur.Held && cur.Manual:
+		return 0, j.lockedBy(cur.Lock)
+	case again && c.SeenFence > cur.Fence:
 		return 0, online.Errorf(online.Stale, "lock endpoint %q: rollout %s had it last with fence %d, but the endpoint has seen fence %d: another rollout has gone on since", j.endpoint, c.Rollout, cur.Fence, c.SeenFence)
-	case cur.Rollout == c.Rollout: // nobody else had the lock since, held or not
+	case again: // nobody else had the lock since, held or not
 		return cur.Fence, nil
 	case !cur.Held:
 		return next, nil
@@ -137,6 +172,15 @@ func (j *Journal) grant(cur observed, c Claim) (int64, error) {
 	case c.Take != nil && c.Take(cur.Lock):
 		return next, nil
 	}
-	return 0, online.Errorf(online.Locked, "endpoint %q is locked by %s for rollout %s (%s) until %s; wait, or look at it with `hotswap status`",
-		j.endpoint, cur.Holder.Name, cur.Rollout, cur.Reason, cur.Expires.UTC().Format(time.RFC3339))
+	return 0, j.lockedBy(cur.Lock)
+}
+
+// lockedBy says who is in the way, and what can be done.
+func (j *Journal) lockedBy(l Lock) error {
+	if l.Manual {
+		return online.Errorf(online.Locked, "endpoint %q is locked by hand by %s (%s); ask them, or free it with `hotswap unlock`",
+			j.endpoint, l.Holder.Name, l.Reason)
+	}
+	return online.Errorf(online.Locked, "endpoint %q is locked by %s for rollout %s (%s) until %s; wait, or look at it with `hotswap status`",
+		j.endpoint, l.Holder.Name, l.Rollout, l.Reason, l.Expires.UTC().Format(time.RFC3339))
 }
