@@ -50,13 +50,16 @@ func (t *turn) last() State {
 }
 
 func (r *Runner) deploy(ctx context.Context, req Request) (*turn, error) {
-	model, err := r.resolveModel(ctx, req)
-	if err != nil {
+	if _, err := r.resolveModel(ctx, req); err != nil { // nothing is locked for a model that is not there
 		return nil, err
 	}
 	t, err := r.open(ctx, cmp.Or(req.Reason, "rollout"), takeable, false)
 	if err != nil {
 		return nil, err
+	}
+	model, err := r.resolveModel(ctx, req) // under the lock: the newest may be another after a wait
+	if err != nil {
+		return nil, t.drop(ctx, err)
 	}
 	if err := t.plan(ctx, req, model); err != nil {
 		return t, t.drop(ctx, err)
@@ -67,7 +70,7 @@ func (r *Runner) deploy(ctx context.Context, req Request) (*turn, error) {
 	return t, nil
 }
 
-// resolveModel finds the registered model before anything is locked or written. The zero Ref
+// resolveModel finds the registered model. The zero Ref
 // means that the file brings the model along, or that there is none.
 func (r *Runner) resolveModel(ctx context.Context, req Request) (online.Ref, error) {
 	ref, version := req.Deployment.Model, req.ModelVersion

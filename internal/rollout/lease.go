@@ -26,6 +26,18 @@ func (l *lease) outlives(ctx context.Context, writes int) error {
 	if l.held.Remaining() > 2*need {
 		return nil
 	}
+	return l.renewFor(ctx, need)
+}
+
+// renew makes the lock last its full time, also where it would last long enough: the store is
+// asked whether it is still ours, since a person may have freed it.
+func (l *lease) renew(ctx context.Context) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.renewFor(ctx, l.write)
+}
+
+func (l *lease) renewFor(ctx context.Context, need time.Duration) error {
 	if err := l.held.Renew(ctx); err != nil {
 		return err
 	}

@@ -63,6 +63,10 @@ type Runner struct {
 	// SaveLog is given the candidate's log once it is up, or has failed; nil: nobody wants it.
 	SaveLog func(deployment, log string) error
 
+	// Wait is how long a new rollout waits for a lock that someone else holds. A further step of one
+	// that has begun doesn't wait: who holds its lock has overtaken it.
+	Wait time.Duration
+
 	// WriteTime is how long one write may take. A write starts only while the lock outlives it,
 	// so that none of ours is under way when another rollout may begin.
 	WriteTime time.Duration
@@ -87,6 +91,7 @@ func (r *Runner) open(ctx context.Context, reason string, take func(journal.Lock
 	id := uuid.NewString()
 	held, err := r.Journal.Acquire(ctx, journal.Claim{
 		Rollout: id, Reason: reason, Holder: Self(), SeenFence: fence, Take: take,
+		Wait: r.Wait, Waiting: r.sayWaiting,
 	})
 	if err != nil {
 		return nil, err
@@ -100,6 +105,15 @@ func (r *Runner) open(ctx context.Context, reason string, take func(journal.Lock
 		return nil, t.drop(ctx, err)
 	}
 	return t, nil
+}
+
+// sayWaiting tells whom it waits for.
+func (r *Runner) sayWaiting(l journal.Lock) {
+	if l.Manual {
+		r.Say("waiting for the lock: held by %s by hand (%s) until it is freed", l.Holder.Name, l.Reason)
+		return
+	}
+	r.Say("waiting for the lock: held by %s for rollout %s (%s) until %s", l.Holder.Name, l.Rollout, l.Reason, l.Expires.UTC().Format(time.RFC3339))
 }
 
 func (r *Runner) hold(held *journal.Lease) *lease { return &lease{write: r.WriteTime, held: held} }
@@ -194,7 +208,7 @@ func (r *Runner) seenFence(ctx context.Context) (fence int64, err error) {
 // fails here, since an entry is made once.
 func (t *turn) enter(ctx context.Context, p Phase) error {
 	crashpoint.At("rollout.journal." + string(p) + ".before")
-	if err := t.lease.outlives(ctx, 1); err != nil {
+	if err := t.lease.renew(ctx); err != nil {
 		return err
 	}
 	next := t.state
