@@ -105,6 +105,7 @@ type failure struct {
 	status int
 	code   string
 	header http.Header
+	bare   bool // without the envelope of the resource provider
 }
 
 func (f *failure) Unwrap() error { return f.error }
@@ -132,8 +133,9 @@ var answers = map[online.Code]struct {
 func (s *Server) fail(r *request, err error) {
 	kind := online.CodeOf(err)
 	to := answers[kind]
+	bare := false
 	if f, ok := errors.AsType[*failure](err); ok {
-		to.status, to.code = f.status, f.code
+		to.status, to.code, bare = f.status, f.code, f.bare
 		maps.Copy(r.w.Header(), f.header)
 	}
 	message := err.Error()
@@ -143,16 +145,23 @@ func (s *Server) fail(r *request, err error) {
 	} else {
 		s.Log.DebugContext(r.Context(), "request refused", "method", r.Method, "path", r.URL.Path, "request", r.id, "status", to.status, "error", err)
 	}
+	r.w.Header().Set("x-ms-error-code", to.code)
+	if err := write(r.w, reply{status: to.status, body: s.envelope(r, to.code, message, bare)}); err != nil {
+		s.Log.ErrorContext(r.Context(), "error not answered", "error", err)
+	}
+}
+
+// envelope is the body of an error: a bare one as Azure Monitor writes it, else as Azure ML does.
+func (s *Server) envelope(r *request, code, message string, bare bool) any {
+	if bare {
+		return arm.Error{Code: code, Message: message}
+	}
 	var details []arm.Error
-	if to.code == answers[online.Invalid].code {
+	if code == answers[online.Invalid].code {
 		details = append(details, arm.Validation(message))
 		message = "The request is invalid: " + message
 	}
-	r.w.Header().Set("x-ms-error-code", to.code)
-	envelope := arm.NewError(to.code, message, s.Workspace.Location, r.id, time.Now(), details...)
-	if err := write(r.w, reply{status: to.status, body: envelope}); err != nil {
-		s.Log.ErrorContext(r.Context(), "error not answered", "error", err)
-	}
+	return arm.NewError(code, message, s.Workspace.Location, r.id, time.Now(), details...)
 }
 
 // noRoute answers for a path that no route has, or not with that method.

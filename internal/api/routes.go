@@ -27,6 +27,7 @@ const (
 	endpoint       = endpoints + "/{endpoint}"
 	deployments    = endpoint + "/deployments"
 	deployment     = deployments + "/{deployment}"
+	inMonitor      = "/providers/Microsoft.Insights"
 	inModels       = inWorkspace + "/models"
 	inCodes        = inWorkspace + "/codes"
 	inEnvs         = inWorkspace + "/environments"
@@ -65,6 +66,8 @@ func (s *Server) routes() []route {
 		{"POST " + endpoint + "/listKeys", workspace, s.listKeys},
 		{"POST " + endpoint + "/regenerateKeys", workspace, s.regenerateKeys},
 		{"POST " + endpoint + "/token", workspace, s.endpointToken},
+		{"GET " + endpoint + inMonitor + "/metrics", workspace, s.listMetrics},
+		{"GET " + endpoint + inMonitor + "/metricDefinitions", workspace, s.listMetricDefinitions},
 
 		{"GET " + deployments, workspace, s.listDeployments},
 		{"GET " + deployment, workspace, s.getDeployment},

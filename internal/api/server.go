@@ -66,10 +66,12 @@ type Blobs interface {
 // Options is what a Server is made of.
 type Options struct {
 	Workspace  arm.Workspace
-	BaseURL    string // of the server, like https://localhost:8443
-	AzureLike  bool   // don't tell clients how soon to poll
-	StorageKey string // of the workspace's account, in base64
+	BaseURL    string        // of the server, like https://localhost:8443
+	AzureLike  bool          // don't tell clients how soon to poll
+	StorageKey string        // of the workspace's account, in base64
+	MetricsLag time.Duration // the newest metrics read zero for so long; 0: they are final at once
 	Control    Control
+	Meter      Meter
 	Assets     Assets
 	Authority  Authority
 	Blobs      Blobs

@@ -24,6 +24,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"hotswap/internal/certs"
 	"hotswap/internal/control"
@@ -32,15 +33,19 @@ import (
 
 // Options is what an operator may set.
 type Options struct {
-	StateDir    string   // made with mode 0700
-	Addr        string   // host:port to listen on; port 0 picks a free one
-	ScoringAddr string   // of a listener that only scores; "" scores on Addr
-	Hostname    string   // in every URL; "" is localhost
-	AzureLike   bool     // be as slow and as eventually consistent as Azure
-	Strict      bool     // refuse a Python version that isn't installed instead of taking the nearest
-	Guard       []string // the command line that runs process.Guard; nil is this program's guard command
+	StateDir    string        // made with mode 0700
+	Addr        string        // host:port to listen on; port 0 picks a free one
+	ScoringAddr string        // of a listener that only scores; "" scores on Addr
+	Hostname    string        // in every URL; "" is localhost
+	AzureLike   bool          // be as slow and as eventually consistent as Azure
+	MetricsLag  time.Duration // with AzureLike: the newest metrics read zero for so long; 0 is Azure's 5 minutes
+	Strict      bool          // refuse a Python version that isn't installed instead of taking the nearest
+	Guard       []string      // the command line that runs process.Guard; nil is this program's guard command
 	Log         *slog.Logger
 }
+
+// azureLag is how long Azure's newest metrics may read zero.
+const azureLag = 5 * time.Minute
 
 // App is a server that was built and can be run once.
 type App struct {
@@ -84,6 +89,11 @@ func (o Options) withDefaults() (Options, error) {
 		return o, online.Errorf(online.Invalid, "find the state folder %s: %w", o.StateDir, err)
 	}
 	o.StateDir = dir
+	if !o.AzureLike {
+		o.MetricsLag = 0
+	} else if o.MetricsLag == 0 {
+		o.MetricsLag = azureLag
+	}
 	o.Hostname = strings.ToLower(cmp.Or(o.Hostname, "localhost"))
 	if net.ParseIP(o.Hostname) != nil {
 		return o, online.Errorf(online.Invalid, "the server's host name is %s, want a name: the artifact store has the host %s.blob.NAME", o.Hostname, account)

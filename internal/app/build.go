@@ -141,7 +141,7 @@ func (a *App) buildServers(_ context.Context, p *parts) error {
 	management := api.New(api.Options{
 		Workspace: p.workspace, BaseURL: a.URL(), AzureLike: a.options.AzureLike,
 		StorageKey: base64.StdEncoding.EncodeToString(p.key),
-		Control:    a.control, Assets: p.library, Authority: p.authority, Blobs: p.blobs, Log: a.options.Log,
+		MetricsLag: a.options.MetricsLag, Control: a.control, Meter: p.meter, Assets: p.library, Authority: p.authority, Blobs: p.blobs, Log: a.options.Log,
 	})
 	a.serveAll(management, p)
 	return nil

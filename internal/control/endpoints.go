@@ -57,8 +57,12 @@ func (c *Control) Endpoints(ctx context.Context) ([]online.Endpoint, error) {
 	return shown, err
 }
 
-// routesAtOnce is the value of online.RoutesAtOnce where PutEndpoint keeps that word.
-const routesAtOnce = "at-once"
+// announced are the properties of every endpoint that say what the server is better at than Azure. They
+// are not of a client's making, and left out where the server is to be as Azure is.
+var announced = map[string]string{
+	online.RoutesAtOnce:  "at-once", // PutEndpoint keeps that word
+	online.MetricsAtOnce: "PT1S",    // the seconds of package meter
+}
 
 // shown is an endpoint as clients read it. Its fence is the largest seen, also where a deployment
 // brought it: so whoever sends back what was read has it, and a rollout from before has not.
@@ -68,7 +72,9 @@ func (c *Control) shown(e store.Endpoint) online.Endpoint {
 		e.Tags = with(e.Tags, online.TagFence, strconv.FormatUint(e.Fence, 10))
 	}
 	if c.pace.traffic == 0 {
-		e.Properties = with(e.Properties, online.RoutesAtOnce, routesAtOnce)
+		for key, value := range announced {
+			e.Properties = with(e.Properties, key, value)
+		}
 	}
 	return e.Endpoint
 }
@@ -131,7 +137,9 @@ func (c *Control) replaceEndpoint(ctx context.Context, tx *store.Tx, row store.E
 	keys := e.Keys
 	e.Keys, e.ScoringURI = online.Keys{}, ""
 	e.Properties = maps.Clone(e.Properties)
-	delete(e.Properties, online.RoutesAtOnce) // a client sends back what it read
+	for key := range announced { // a client sends back what it read
+		delete(e.Properties, key)
+	}
 	e.State, e.CreatedAt, e.CreatedBy = row.State, row.CreatedAt, row.CreatedBy
 	if !created {
 		e.State = online.Updating
