@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/machinelearning/armmachinelearning/v4"
@@ -44,7 +43,7 @@ type Client struct {
 	sources   []Source
 	progress  func(format string, args ...any)
 	http      *httpClient
-	cred      azcore.TokenCredential
+	cred      *tokens
 	options   policy.ClientOptions
 	factory   *armmachinelearning.ClientFactory
 
@@ -80,7 +79,7 @@ func Dial(_ context.Context, o Options) (*Client, error) {
 	if err != nil {
 		return nil, online.Errorf(online.Invalid, "use %s from %s: %w", login.who, login.from, err)
 	}
-	c.cred = tokens{cred, over}
+	c.cred = &tokens{TokenCredential: cred, over: over}
 	c.factory, err = armmachinelearning.NewClientFactory(c.workspace.Subscription, c.cred,
 		&arm.ClientOptions{ClientOptions: c.options, DisableRPRegistration: true})
 	if err != nil {

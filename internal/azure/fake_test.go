@@ -45,6 +45,7 @@ type fakeAzure struct {
 	metadata  map[string]http.Header
 	calls     []string                    // method and path below the workspace
 	hooks     map[string]http.HandlerFunc // by method and path below the workspace, before the rest
+	bearer    string                      // the token that it issues and wants
 	outcome   string                      // answer of each operation's second poll
 	slow      bool                        // operations give no Retry-After
 	polls     int
@@ -57,7 +58,7 @@ func newFakeAzure(t *testing.T) (*fakeAzure, azure.Options) {
 	t.Helper()
 	f := &fakeAzure{
 		resources: map[string]map[string]any{}, blobs: map[string][]byte{}, metadata: map[string]http.Header{}, hooks: map[string]http.HandlerFunc{},
-		outcome: `{"status":"Succeeded"}`, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
+		bearer: "token", outcome: `{"status":"Succeeded"}`, now: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC),
 	}
 	server := httptest.NewUnstartedServer(f)
 	certificate, ca := newCertificate(t)
@@ -116,7 +117,7 @@ func (f *fakeAzure) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		f.blob(w, r)
 	case r.URL.Path == "/score":
 		f.hooks["score"](w, r)
-	case r.Header.Get("Authorization") != "Bearer token":
+	case r.Header.Get("Authorization") != "Bearer "+f.bearer:
 		reply(w, 401, map[string]any{"error": map[string]any{"code": "Unauthorized", "message": "no"}})
 	default:
 		f.calls = append(f.calls, r.Method+" "+below)
@@ -134,7 +135,7 @@ func (f *fakeAzure) token(w http.ResponseWriter, r *http.Request) {
 		reply(w, 401, map[string]any{"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."})
 		return
 	}
-	reply(w, 200, map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": "token"})
+	reply(w, 200, map[string]any{"token_type": "Bearer", "expires_in": 3599, "access_token": f.bearer})
 }
 
 func reply(w http.ResponseWriter, status int, body any) {

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -17,17 +18,30 @@ import (
 type tokens struct {
 	azcore.TokenCredential
 	over *lastError
+
+	mu     sync.Mutex
+	issued string // the newest token: each says whose it is
 }
 
 // GetToken asks for a token.
-func (t tokens) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+func (t *tokens) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	token, err := t.TokenCredential.GetToken(ctx, o)
 	if e, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok && e.RawResponse == nil {
 		if cause := t.over.get(); cause != nil {
 			return token, &unreachableError{cause}
 		}
 	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.issued = cmp.Or(token.Token, t.issued)
 	return token, err
+}
+
+// newest is the newest token that was had, "" where none was yet.
+func (t *tokens) newest() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.issued
 }
 
 // lastError sends requests and keeps the error of the last one.

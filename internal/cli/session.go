@@ -44,6 +44,10 @@ func (s *session) runner(ctx context.Context, endpoint string) (*rollout.Runner,
 	if err != nil {
 		return nil, err
 	}
+	actor, err := s.actor(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	j := journal.New(store, endpoint)
 	write := azure.RequestTimeout
 	if text := s.Getenv(lockTTLVariable); text != "" {
@@ -53,11 +57,12 @@ func (s *session) runner(ctx context.Context, endpoint string) (*rollout.Runner,
 		write = min(write, j.TTL/4)
 	}
 	return &rollout.Runner{
-		Cloud: c, Journal: j, Endpoint: strings.ToLower(endpoint), Say: s.say, WriteTime: write,
+		Cloud: c, Journal: j, Endpoint: strings.ToLower(endpoint), Actor: actor, Say: s.say, WriteTime: write,
 	}, nil
 }
 
-// commit names the sources: what CI says, else what is checked out here.
+// commit names the sources: what CI says, else what is checked out here. Of a pull request, CI has
+// checked out the merge with its target, and that is what is deployed.
 func (s *session) commit(ctx context.Context) string {
 	if sha := s.Getenv("GITHUB_SHA"); sha != "" {
 		return sha

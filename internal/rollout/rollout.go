@@ -91,7 +91,8 @@ type State struct {
 	Verdict   *checks.Verdict `json:"verdict,omitempty"`
 	Forced    bool            `json:"forced,omitempty"` // swapped without a passing verdict, on demand
 	Reason    string          `json:"reason,omitempty"` // why it ended as it did
-	Holder    string          `json:"holder"`           // who began it
+	Holder    string          `json:"holder"`           // the process that began it
+	By        Actor           `json:"by"`               // who began it
 	Started   time.Time       `json:"started"`
 	Updated   time.Time       `json:"updated"`
 }

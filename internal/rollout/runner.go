@@ -58,6 +58,7 @@ type Runner struct {
 	Cloud    Cloud
 	Journal  *journal.Journal
 	Endpoint string                           // in lower case
+	Actor    Actor                            // who does this
 	Say      func(format string, args ...any) // progress, for people
 
 	// SaveLog is given the candidate's log once it is up, or has failed; nil: nobody wants it.
@@ -98,7 +99,7 @@ func (r *Runner) open(ctx context.Context, reason string, take func(journal.Lock
 	}
 	now := time.Now().UTC()
 	t := &turn{Runner: r, lease: r.hold(held), state: State{
-		ID: id, Fence: held.Fence(), Holder: Self().Name, Started: now,
+		ID: id, Fence: held.Fence(), Holder: Self().Name, By: r.Actor, Started: now,
 		Plan: Plan{Endpoint: r.Endpoint},
 	}}
 	if err := t.settleLast(ctx, giveBack); err != nil {
