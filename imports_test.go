@@ -21,7 +21,7 @@ var layers = [][]string{
 		"internal/azure", "internal/journal", "internal/checks", "internal/spec",
 	},
 	{"internal/arm", "internal/blob", "internal/identity", "internal/scoring", "internal/frame", "internal/meter", "internal/certs", "internal/load", "internal/document", "internal/webhook"},
-	{"internal/online", "internal/crashpoint", "worker", "examples"},
+	{"internal/online", "internal/crashpoint", "worker", "examples", "schemas"},
 }
 
 // server and pipeline are the two sides, which meet in cli and demo only.
