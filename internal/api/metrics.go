@@ -52,14 +52,14 @@ func (s *Server) listMetrics(r *request) (reply, error) {
 	return ok(answer)
 }
 
-// unsupported is an aggregation that is asked for and that m does not have; "" where all are.
+// unsupported is what is asked for of m where m has none of it; "" where it has any.
 func (q metricsQuery) unsupported(m metric) string {
 	for _, a := range q.aggregations {
-		if !slices.Contains(m.aggregations, a) {
-			return a
+		if slices.Contains(m.aggregations, a) {
+			return ""
 		}
 	}
-	return ""
+	return strings.Join(q.aggregations, ",")
 }
 
 // series is a combination of the dimensions that a query names, with a tally for each interval.
@@ -252,7 +252,7 @@ func (q metricsQuery) points(m metric, of *series) (points []arm.MetricPoint) {
 		for _, aggregation := range aggregations {
 			value, has := m.value(tally, aggregation, min(q.interval, q.to.Sub(from)))
 			switch {
-			case !known || !has:
+			case !known || !has || !slices.Contains(m.aggregations, aggregation):
 			case aggregation == total:
 				p.Total = &value
 			default:

@@ -14,6 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/arm"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/machinelearning/armmachinelearning/v4"
+	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/monitor/armmonitor"
 
 	"hotswap/internal/online"
 )
@@ -46,6 +47,8 @@ type Client struct {
 	cred      *tokens
 	options   policy.ClientOptions
 	factory   *armmachinelearning.ClientFactory
+	metrics   *armmonitor.MetricsClient
+	clock     *clock
 
 	mu       sync.Mutex
 	location string // of the workspace; "" until it was asked for
@@ -80,12 +83,22 @@ func Dial(_ context.Context, o Options) (*Client, error) {
 		return nil, online.Errorf(online.Invalid, "use %s from %s: %w", login.who, login.from, err)
 	}
 	c.cred = &tokens{TokenCredential: cred, over: over}
-	c.factory, err = armmachinelearning.NewClientFactory(c.workspace.Subscription, c.cred,
-		&arm.ClientOptions{ClientOptions: c.options, DisableRPRegistration: true})
-	if err != nil {
+	if err := c.connect(); err != nil {
 		return nil, online.Errorf(online.Invalid, "set up the client of %s: %w", login.cloud.arm(), err)
 	}
 	return c, nil
+}
+
+// connect makes the clients of the management plane.
+func (c *Client) connect() (err error) {
+	c.clock = new(clock)
+	options := &arm.ClientOptions{ClientOptions: c.options, DisableRPRegistration: true}
+	options.PerRetryPolicies = []policy.Policy{c.clock}
+	if c.factory, err = armmachinelearning.NewClientFactory(c.workspace.Subscription, c.cred, options); err != nil {
+		return err
+	}
+	c.metrics, err = armmonitor.NewMetricsClient(c.workspace.Subscription, c.cred, options)
+	return err
 }
 
 // Sources tells what is used and where it comes from.

@@ -149,10 +149,14 @@ type armError struct {
 // explain digs the code and the text out of an error's body.
 func explain(body []byte) (code, text string) {
 	var envelope struct {
-		Error armError `json:"error"`
+		Error    armError `json:"error"`
+		armError          // Azure Monitor's errors have no envelope
 	}
 	if json.Unmarshal(body, &envelope) != nil {
 		return explainBlob(body)
+	}
+	if envelope.Error.Code == "" && envelope.Error.Message == "" {
+		return envelope.Code, envelope.text()
 	}
 	return envelope.Error.Code, envelope.Error.text()
 }

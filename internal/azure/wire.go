@@ -83,9 +83,13 @@ func (c *Client) assetID(r online.Ref) *string {
 		}
 		return &id
 	}
-	id := "/subscriptions/" + c.workspace.Subscription + "/resourceGroups/" + c.workspace.ResourceGroup +
-		"/providers/Microsoft.MachineLearningServices/workspaces/" + c.workspace.Name + "/" + string(r.Kind) + "/" + r.Name + "/versions/" + r.Version
+	id := c.workspaceID() + "/" + string(r.Kind) + "/" + r.Name + "/versions/" + r.Version
 	return &id
+}
+
+func (c *Client) workspaceID() string {
+	return "/subscriptions/" + c.workspace.Subscription + "/resourceGroups/" + c.workspace.ResourceGroup +
+		"/providers/Microsoft.MachineLearningServices/workspaces/" + c.workspace.Name
 }
 
 // parseAssetID reads an ARM id, an azureml:// address or azureml:NAME:VERSION. What is none of
