@@ -159,23 +159,18 @@ func (r *Runner) rejoin(ctx context.Context, id string) (*turn, error) {
 	return t, nil
 }
 
-// find returns the journal's group of the rollout with that id, or the newest one.
+// find returns the journal's group of the rollout whose id begins so, or the newest one.
 func (r *Runner) find(ctx context.Context, id string) (journal.RolloutID, []journal.Entry, error) {
 	groups, err := r.Journal.Rollouts(ctx)
 	if err != nil {
 		return journal.RolloutID{}, nil, err
 	}
-	for _, g := range groups {
-		if id != "" && !strings.HasPrefix(g.Rollout, id) {
-			continue
-		}
-		entries, err := r.Journal.Entries(ctx, g)
-		return g, entries, err
+	g, err := r.pick(groups, id)
+	if err != nil {
+		return g, nil, err
 	}
-	if id != "" {
-		return journal.RolloutID{}, nil, online.Errorf(online.NotFound, "endpoint %s has no rollout %s", r.Endpoint, id)
-	}
-	return journal.RolloutID{}, nil, online.Errorf(online.NotFound, "endpoint %s has no rollout; run hotswap deploy first", r.Endpoint)
+	entries, err := r.Journal.Entries(ctx, g)
+	return g, entries, err
 }
 
 // last returns the state that the newest entry holds.
@@ -183,10 +178,7 @@ func last(entries []journal.Entry) (s State, err error) {
 	if len(entries) == 0 {
 		return s, online.Errorf(online.NotFound, "the journal has an empty rollout")
 	}
-	if err := json.Unmarshal(entries[len(entries)-1].Data, &s); err != nil {
-		return s, fmt.Errorf("read the journal: %w", err)
-	}
-	return s, nil
+	return stateOf(entries[len(entries)-1])
 }
 
 // seenFence returns the largest fence that the journal and the endpoint show, 0 where there is none.
