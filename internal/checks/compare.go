@@ -215,10 +215,14 @@ func show(v any) string {
 const shown = 80
 
 // short cuts text to one line that a message can hold.
-func short(text string) string {
-	text = strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " ")
-	if runes := []rune(text); len(runes) > shown {
-		return string(runes[:shown]) + "…"
+func short(text string) string { return shorten(text, shown) }
+
+// shorten makes one line of text that has most characters at most and none that a terminal, or a
+// log that takes commands, would act upon.
+func shorten(text string, most int) string {
+	text = plain(strings.Join(strings.Fields(strings.ToValidUTF8(text, "?")), " "))
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
 	}
 	return text
 }

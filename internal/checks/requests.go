@@ -51,8 +51,7 @@ func match(pattern string) ([]string, error) {
 }
 
 func readFile(path string) ([]Request, error) {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".jsonl", ".ndjson", ".csv":
+	if manyIn(path) {
 		rows, err := readRows(path)
 		if err != nil {
 			return nil, err
@@ -153,4 +152,24 @@ func fieldsOf(value json.RawMessage) ([]field, error) {
 		fields = append(fields, f)
 	}
 	return fields, nil
+}
+
+// without takes a key out of an object and returns its value.
+func without(object json.RawMessage, key string) (rest, value json.RawMessage, err error) {
+	fields, err := fieldsOf(object)
+	if err != nil {
+		return nil, nil, err
+	}
+	var out [][]byte
+	for _, f := range fields {
+		if f.key == key {
+			value = f.value
+			continue
+		}
+		out = append(out, slices.Concat(quoted(f.key), []byte(":"), f.value))
+	}
+	if value == nil {
+		return nil, nil, fmt.Errorf("there is no %q", key)
+	}
+	return slices.Concat([]byte("{"), bytes.Join(out, []byte(",")), []byte("}")), value, nil
 }

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,8 +28,13 @@ func (m *Mapping) Get(key string) *Node {
 // Require notes that the key must be there.
 func (m *Mapping) Require(key string) {
 	if f := m.Node.Field(key); f == nil || f.Value.Kind == KindNull {
-		m.missing = append(m.missing, fault{m.Node.At, m.Name + ": " + strconv.Quote(key) + " is missing"})
+		m.Missing("%q is missing", key)
 	}
+}
+
+// Missing notes that something must be there, which is told when nothing else is wrong.
+func (m *Mapping) Missing(format string, args ...any) {
+	m.missing = append(m.missing, fault{m.Node.At, m.Name + ": " + fmt.Sprintf(format, args...)})
 }
 
 // Ignore names keys that are allowed and mean nothing.
