@@ -141,7 +141,7 @@ type deploymentRequest struct {
 	Location string `json:"location"`
 	Tags     texts  `json:"tags"`
 	SKU      struct {
-		Capacity int `json:"capacity"`
+		Capacity *int `json:"capacity"`
 	} `json:"sku"`
 	Properties *struct {
 		EndpointComputeType string `json:"endpointComputeType"`
@@ -190,7 +190,7 @@ func DecodeDeployment(s Scope, endpoint, name string, body []byte) (online.Deplo
 		Endpoint: endpoint, Name: name, Location: r.Location, Description: p.Description, Tags: orEmpty(r.Tags),
 		Properties: withoutDerived(p.Properties), ModelMountPath: p.ModelMountPath,
 		Code:      online.CodeConfiguration{Script: p.CodeConfiguration.ScoringScript},
-		Variables: orEmpty(p.EnvironmentVariables), InstanceType: p.InstanceType, InstanceCount: r.SKU.Capacity,
+		Variables: orEmpty(p.EnvironmentVariables), InstanceType: p.InstanceType, InstanceCount: intOr(r.SKU.Capacity, 0),
 		Request: online.RequestSettings{
 			MaxConcurrentRequestsPerInstance: p.RequestSettings.MaxConcurrentRequestsPerInstance,
 			Timeout:                          time.Duration(p.RequestSettings.RequestTimeout),
@@ -208,7 +208,10 @@ func DecodeDeployment(s Scope, endpoint, name string, body []byte) (online.Deplo
 	if _, err := oneOf("properties.scaleSettings.scaleType", p.ScaleSettings.ScaleType, "", "Default"); err != nil {
 		return online.Deployment{}, err
 	}
-	return r.withRefs(s, d)
+	if d, err = r.withRefs(s, d); err == nil && r.SKU.Capacity == nil { // 0 would park it
+		err = online.Errorf(online.Invalid, "read the deployment: it has no sku.capacity, want the number of instances")
+	}
+	return d, err
 }
 
 // withRefs reads the three references to assets.

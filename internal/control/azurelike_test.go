@@ -40,9 +40,16 @@ func TestAzureLike(t *testing.T) {
 		if got := w.share("blue"); got != 0 {
 			t.Errorf("blue has %d %% before the delay is over", got)
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(10*time.Second + 100*time.Millisecond) // the reconciler's timer may be as late as this one
 		if got := w.share("blue"); got != 100 {
 			t.Errorf("blue has %d %% after the delay", got)
+		}
+
+		if _, err := w.put(deployment("green", "1", instances(0))); codeOf(err) != online.Invalid {
+			t.Errorf("parking: %v, want that Azure has none", err)
+		}
+		if e, err := w.Endpoint(t.Context(), "taxi"); err != nil || e.Properties[online.Parking]+e.Properties[online.MetricsAtOnce]+e.Properties[online.RoutesAtOnce] != "" {
+			t.Errorf("%v, %v: it says more than Azure", e.Properties, err)
 		}
 
 		o, err = w.putEndpoint(online.Endpoint{Name: "taxi"}, map[string]int{"green": 100})

@@ -11,6 +11,8 @@
 //	                             an instance of the new set failed   ▼        │ PUT
 //	                             (the old set goes on serving)     Failed ────┘
 //
+//	Succeeded ──PUT with 0 instances──► Updating: routes without instances, drain, stop ──► Succeeded, parked
+//
 //	any ──DELETE──► Deleting: routes without it, drain, stop, files, row ──► (none)
 //
 // A request commits and wakes the reconciler; the reconciler reads the state file, decides by the

@@ -59,7 +59,7 @@ func shownDeployment(d store.Deployment) online.Deployment {
 // What serves goes on serving until d does.
 func (c *Control) PutDeployment(ctx context.Context, d online.Deployment) (kept online.Deployment, o online.Operation, created bool, err error) {
 	d = d.WithDefaults()
-	if err := check(d); err != nil {
+	if err := c.check(d); err != nil {
 		return kept, o, false, err
 	}
 	v, err := c.resolve(ctx, d)
@@ -79,6 +79,9 @@ func (c *Control) PutDeployment(ctx context.Context, d online.Deployment) (kept 
 		if endpoint.Fence, err = nextFence(d.Tags, row.Desired.Tags, endpoint.Fence); err != nil {
 			return err
 		}
+		if err := parkable(endpoint, row, v); err != nil {
+			return err
+		}
 		row = replaced(row, v, created, o.StartedAt)
 		return commitDeployment(ctx, tx, endpoint, &row)
 	})
@@ -86,12 +89,14 @@ func (c *Control) PutDeployment(ctx context.Context, d online.Deployment) (kept 
 }
 
 // check tells what is wrong with a deployment that can be known without looking anything up.
-func check(d online.Deployment) error {
+func (c *Control) check(d online.Deployment) error {
 	if err := d.Check(); err != nil {
 		return err
 	}
 	script := d.Code.Script
 	switch {
+	case d.Parked() && c.AzureLike:
+		return online.Errorf(online.Invalid, "deployment %q asks for 0 instances, want 1 to %d", d.Name, online.MaxInstances)
 	case d.Code.Code.IsZero() || script == "":
 		return online.Errorf(online.Invalid, noDriver)
 	case !filepath.IsLocal(script) || slices.Contains(strings.Split(script, "/"), ".."):
@@ -201,6 +206,24 @@ func replaced(row store.Deployment, v store.Version, created bool, now time.Time
 	return row
 }
 
+// parkable refuses to park a deployment that is needed, or that has not served as v is to be started:
+// whatever is parked has been seen to work.
+func parkable(e store.Endpoint, row store.Deployment, v store.Version) error {
+	switch {
+	case !v.Parked():
+		return nil
+	case row.Served == nil:
+		return online.Errorf(online.Invalid, "deployment %q does not exist and can't be made with 0 instances: make it with 1 or more, then park it", row.Name)
+	case e.Traffic.Share(row.Name) > 0:
+		return online.Errorf(online.Invalid, "deployment %q has %d %% of the live traffic: set that to 0, then park it", row.Name, e.Traffic.Share(row.Name))
+	case e.Mirror.Shares()[row.Name] > 0:
+		return online.Errorf(online.Invalid, "deployment %q has %d %% of the traffic mirrored to it: set that to 0, then park it", row.Name, e.Mirror.Percent)
+	case v.Launch != row.Served.Launch:
+		return online.Errorf(online.Invalid, "deployment %q is to have 0 instances, of another version than it has served: park it as it is, or change it with 1 instance or more", row.Name)
+	}
+	return nil
+}
+
 // commitDeployment writes row as a new desired state, with its fence and revision in the endpoint's
 // row: routes carry the endpoint's revision, so it must not fall when a deployment is gone.
 func commitDeployment(ctx context.Context, tx *store.Tx, e store.Endpoint, row *store.Deployment) (err error) {
@@ -232,11 +255,15 @@ func (c *Control) PatchDeployment(ctx context.Context, endpoint, name string, p 
 		if err := changeable(row); err != nil {
 			return err
 		}
-		row = replaced(row, patched(row.Desired, p), false, o.StartedAt)
+		v := patched(row.Desired, p)
+		if err := parkable(e, row, v); err != nil {
+			return err
+		}
+		row = replaced(row, v, false, o.StartedAt)
 		if p.Capacity != nil {
 			row.State = online.Scaling
 		}
-		if err := check(row.Desired.Deployment); err != nil {
+		if err := c.check(row.Desired.Deployment); err != nil {
 			return err
 		}
 		return commitDeployment(ctx, tx, e, &row)

@@ -62,6 +62,7 @@ func (c *Control) Endpoints(ctx context.Context) ([]online.Endpoint, error) {
 var announced = map[string]string{
 	online.RoutesAtOnce:  "at-once", // PutEndpoint keeps that word
 	online.MetricsAtOnce: "PT1S",    // the seconds of package meter
+	online.Parking:       "yes",     // see park
 }
 
 // shown is an endpoint as clients read it. Its fence is the largest seen, also where a deployment
@@ -202,6 +203,10 @@ func checkTarget(rows []store.Deployment, name, what string) error {
 		return online.Errorf(online.Invalid, deploymentBroken, name)
 	case rows[i].Served == nil:
 		return online.Errorf(online.Conflict, "%s goes to deployment %q, which is still being created: wait until it has succeeded", what, name)
+	case rows[i].Served.Parked() && rows[i].State.Busy():
+		return online.Errorf(online.Conflict, "%s goes to deployment %q, which is parked until its update has succeeded: wait for that", what, name)
+	case rows[i].Served.Parked() || rows[i].Desired.Parked():
+		return online.Errorf(online.Invalid, "%s goes to deployment %q, which is parked: give it 1 instance or more first", what, name)
 	}
 	return nil
 }

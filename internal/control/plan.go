@@ -64,6 +64,9 @@ func decide(d store.Deployment, all []instance, now time.Time) intent {
 // change brings up what is desired beside what serves. The routes go from the one to the other in
 // one step, when all of the new set is ready; the old set leaves after that, in settle.
 func change(d store.Deployment, all []instance, now time.Time) intent {
+	if d.Desired.Parked() {
+		return park(d, all)
+	}
 	target := setOf(d.Desired, all)
 	ready := usable(target, d.Desired.InstanceCount)
 	if len(ready) == d.Desired.InstanceCount {
@@ -82,6 +85,21 @@ func change(d store.Deployment, all []instance, now time.Time) intent {
 	for _, i := range all {
 		if i.Kept && !i.leaving {
 			in.leave = append(in.leave, i.ID) // of an earlier attempt
+		}
+	}
+	return in
+}
+
+// park lets all instances go, once the routes name the deployment without any. It has succeeded when
+// none is left: what they took is free then.
+func park(d store.Deployment, all []instance) intent {
+	in := intent{version: &d.Desired}
+	if len(all) == 0 {
+		in.outcome = succeeded
+	}
+	for _, i := range all {
+		if !i.leaving {
+			in.leave = append(in.leave, i.ID)
 		}
 	}
 	return in

@@ -77,7 +77,7 @@ func (m *machine) putEndpoint(rt *rapid.T) {
 
 func (m *machine) putDeployment(rt *rapid.T) {
 	name, model := rapid.SampledFrom(slots).Draw(rt, "name"), rapid.SampledFrom([]string{"1", "2"}).Draw(rt, "model")
-	d := deployment(name, model, instances(rapid.IntRange(1, 2).Draw(rt, "instances")), that(rapid.SampledFrom([]string{"", "", fails}).Draw(rt, "behave")))
+	d := deployment(name, model, instances(rapid.IntRange(0, 2).Draw(rt, "instances")), that(rapid.SampledFrom([]string{"", "", fails}).Draw(rt, "behave")))
 	if _, err := m.w.put(d); !refusable(rt, err) {
 		m.models[name] = model
 	}
@@ -124,7 +124,7 @@ func (m *machine) wrong() string {
 		if d.State.Busy() {
 			return fmt.Sprintf("%s is %s and nothing is under way", d.Name, d.State)
 		}
-		if d.Served != nil {
+		if d.Served != nil && !d.Served.Parked() {
 			wanted[d.Name+" "+d.Served.Model.Version] += d.Served.InstanceCount
 		}
 		if d.State == online.Failed {

@@ -48,7 +48,7 @@ type Deployment struct {
 	Environment         Ref // zero: the system's python3
 	Variables           map[string]string
 	InstanceType        string
-	InstanceCount       int
+	InstanceCount       int // 0: it is parked
 	Request             RequestSettings
 	Liveness, Readiness Probe
 	AppInsights         bool
@@ -119,7 +119,11 @@ func (p Probe) withDefaults() Probe {
 	return p
 }
 
-// Check tells what is wrong with a deployment that has its defaults.
+// Parked tells whether the deployment's processes are to be stopped. What it is made of is kept.
+func (d Deployment) Parked() bool { return d.InstanceCount == 0 }
+
+// Check tells what is wrong with a deployment that has its defaults. One that is parked may be right;
+// not every server can park one.
 func (d Deployment) Check() error {
 	if err := CheckName("deployment", d.Name); err != nil {
 		return err
@@ -127,7 +131,7 @@ func (d Deployment) Check() error {
 	switch r := d.Request; {
 	case d.InstanceType == "":
 		return Errorf(Invalid, "deployment %q has no instance type", d.Name)
-	case d.InstanceCount < 1 || d.InstanceCount > MaxInstances:
+	case d.InstanceCount < 0 || d.InstanceCount > MaxInstances:
 		return Errorf(Invalid, "deployment %q asks for %d instances, want 1 to %d", d.Name, d.InstanceCount, MaxInstances)
 	case r.MaxConcurrentRequestsPerInstance < 1:
 		return Errorf(Invalid, "deployment %q allows %d concurrent requests per instance, want at least 1", d.Name, r.MaxConcurrentRequestsPerInstance)
