@@ -236,6 +236,9 @@ func TestScore(t *testing.T) {
 			t.Errorf("%s: Score = %d %s %q, %v; want 424 green %q", mode, a.Status, a.Deployment, a.Body, err, want)
 		}
 	}
+	if a, err := c.Score(t.Context(), azure.Request{Endpoint: e, Deployment: "green", Key: "given"}); err != nil || !strings.HasPrefix(string(a.Body), "Bearer given green") {
+		t.Errorf("with a key that was given: %q, %v", a.Body, err)
+	}
 	f.mu.Lock()
 	f.hooks["score"] = func(http.ResponseWriter, *http.Request) { sent++; panic(http.ErrAbortHandler) }
 	sent = 0

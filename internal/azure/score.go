@@ -29,6 +29,7 @@ type Request struct {
 	Deployment string          // sent in the header that picks it; "" leaves it to the traffic
 	Header     http.Header
 	Body       []byte
+	Key        string // what ScoringKey returned; "": it is asked for
 }
 
 // Answer is what came back, whatever its status.
@@ -43,9 +44,12 @@ type Answer struct {
 // Score sends one scoring request, once: scoring may have effects, so it is never sent again. Any
 // status is an answer; an error means that there was none.
 func (c *Client) Score(ctx context.Context, r Request) (Answer, error) {
-	key, err := c.ScoringKey(ctx, r.Endpoint)
-	if err != nil {
-		return Answer{}, err
+	key := r.Key
+	if key == "" {
+		var err error
+		if key, err = c.ScoringKey(ctx, r.Endpoint); err != nil {
+			return Answer{}, err
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, online.MaxTimeout+RequestTimeout)
 	defer cancel()

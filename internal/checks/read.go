@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"hotswap/internal/document"
 )
@@ -44,13 +45,16 @@ func Read(path string) (Suite, error) {
 // reader reads the cases of one file.
 type reader struct {
 	path  string
-	base  testCase // what the defaults say
-	head  http.Header
 	taken map[string]bool // names of cases
+
+	// what the defaults say
+	base    testCase
+	head    http.Header
+	timeout time.Duration
 }
 
 func (r *reader) defaults(m *document.Mapping) {
-	r.base.timeout = m.Duration("timeout", 0)
+	r.timeout = m.Duration("timeout", 0)
 	r.head = headers(m)
 	r.base.expect.tolerance = readTolerance(m, Tolerance{})
 	m.Done()
@@ -65,7 +69,7 @@ func (r *reader) read(m *document.Mapping) testCase {
 		m.Fail(m.Node.Field("name").Value.At, "name: there is a case %q already; reports tell cases apart by name", c.name)
 	}
 	r.taken[c.name] = true
-	c.timeout = m.Duration("timeout", c.timeout)
+	timeout := m.Duration("timeout", r.timeout)
 	head := maps.Clone(r.head)
 	if head == nil {
 		head = http.Header{}
@@ -79,7 +83,7 @@ func (r *reader) read(m *document.Mapping) testCase {
 	m.Done()
 	c.requests = from.requests(m, c.expect.accuracy)
 	for i := range c.requests {
-		c.requests[i].Header = head
+		c.requests[i].Header, c.requests[i].Timeout = head, timeout
 	}
 	return c
 }

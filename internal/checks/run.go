@@ -73,7 +73,7 @@ const reasonLength = 400
 
 // fire sends the case's requests to the candidate and judges each answer by itself.
 func (t *trial) fire(ctx context.Context) *volley {
-	v := &volley{target: t.candidate, timeout: t.timeout, requests: t.requests, count: len(t.requests), concurrency: 1}
+	v := &volley{target: t.candidate, requests: t.requests, count: len(t.requests), concurrency: 1}
 	if l := t.expect.latency; l != nil {
 		v.count, v.concurrency = max(v.count, l.requests), l.concurrency
 	}
@@ -95,7 +95,7 @@ func (t *trial) fireAtLive(ctx context.Context) *volley {
 	if a := t.expect.accuracy; a == nil || a.worseThan == nil || t.live == nil {
 		return nil
 	}
-	v := &volley{target: t.live, timeout: t.timeout, requests: t.requests, count: len(t.requests), concurrency: 1}
+	v := &volley{target: t.live, requests: t.requests, count: len(t.requests), concurrency: 1}
 	v.judge = func(r Request, a Answer) string {
 		if a.Deployment == t.deployment {
 			return fmt.Sprintf("the answer came from %q, which is the candidate", a.Deployment)
@@ -187,7 +187,6 @@ func (e *expectation) judge(a Answer, deployment string) string {
 // from the first until there were count of them.
 type volley struct {
 	target      Target
-	timeout     time.Duration
 	requests    []Request
 	count       int
 	concurrency int
@@ -231,20 +230,12 @@ func (v *volley) next(ctx context.Context) (i int, more bool) {
 
 func (v *volley) send(ctx context.Context, i int) {
 	r := v.requests[i%len(v.requests)]
-	if v.timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, v.timeout, fmt.Errorf("none within %v", v.timeout))
-		defer cancel()
-	}
 	a, err := v.target.Score(ctx, r)
 	wrong := ""
-	switch {
-	case err == nil:
-		wrong = v.judge(r, a)
-	case ctx.Err() != nil:
-		wrong = fmt.Sprintf("no answer: %v", context.Cause(ctx))
-	default:
+	if err != nil {
 		wrong = fmt.Sprintf("no answer: %v", err)
+	} else {
+		wrong = v.judge(r, a)
 	}
 	if wrong != "" && len(v.requests) > 1 {
 		wrong = r.Name + ": " + wrong

@@ -39,11 +39,16 @@ func (m *farePredictor) Score(ctx context.Context, r checks.Request) (checks.Ans
 		m.atOnce--
 		m.mu.Unlock()
 	}()
+	if r.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, fmt.Errorf("none within %v", r.Timeout))
+		defer cancel()
+	}
 	if m.takes > 0 {
 		select {
 		case <-time.After(m.takes):
 		case <-ctx.Done():
-			return checks.Answer{}, ctx.Err()
+			return checks.Answer{}, context.Cause(ctx)
 		}
 	}
 	if m.err != nil {

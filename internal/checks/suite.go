@@ -1,9 +1,6 @@
 package checks
 
-import (
-	"net/http"
-	"time"
-)
+import "net/http"
 
 // Suite is a list of cases that a candidate must pass. Read and Single make one; it has a case,
 // and each case expects something.
@@ -17,7 +14,6 @@ type testCase struct {
 	name     string
 	line     int // of the suite's file; 0 where there is none
 	requests []Request
-	timeout  time.Duration // of one request; 0: the target's own
 	expect   expectation
 }
 

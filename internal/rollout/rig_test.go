@@ -150,6 +150,8 @@ func (f *fakeCloud) PutEnvironment(_ context.Context, e online.Environment) (onl
 	return e.Ref, nil
 }
 
+func (f *fakeCloud) ScoringKey(context.Context, online.Endpoint) (string, error) { return "key", nil }
+
 func (f *fakeCloud) Score(ctx context.Context, r azure.Request) (azure.Answer, error) {
 	if f.score != nil {
 		return f.score(ctx)

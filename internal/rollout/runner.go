@@ -40,8 +40,9 @@ type Assets interface {
 	PutEnvironment(ctx context.Context, e online.Environment) (online.Ref, error)
 }
 
-// Scorer sends one scoring request, once.
+// Scorer sends one scoring request, once. ScoringKey gets what many of them can carry.
 type Scorer interface {
+	ScoringKey(ctx context.Context, e online.Endpoint) (string, error)
 	Score(ctx context.Context, r azure.Request) (azure.Answer, error)
 }
 

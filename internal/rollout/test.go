@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"hotswap/internal/azure"
 	"hotswap/internal/checks"
 	"hotswap/internal/online"
 )
@@ -77,7 +76,7 @@ func (t *turn) verdict(ctx context.Context, c Check) (checks.Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	answer, err := t.ask(ctx, azure.Request{Endpoint: e, Deployment: v.Deployment, Body: c.Request})
+	answer, err := t.Target(e, v.Deployment).Score(ctx, checks.Request{Body: c.Request})
 	if err != nil {
 		return v, err
 	}
@@ -91,7 +90,7 @@ func (t *turn) verdict(ctx context.Context, c Check) (checks.Verdict, error) {
 }
 
 // judge lists what is wrong with the answer.
-func judge(a azure.Answer, candidate string, c Check) (reasons []string) {
+func judge(a checks.Answer, candidate string, c Check) (reasons []string) {
 	if a.Deployment != candidate {
 		reasons = append(reasons, fmt.Sprintf("the answer came from deployment %q, want %q", a.Deployment, candidate))
 	}
@@ -131,21 +130,4 @@ func (t *turn) unchanged(ctx context.Context) error {
 		return online.Errorf(online.Conflict, "deployment %s is %s; wait and try again", d.Name, d.State)
 	}
 	return nil
-}
-
-// ask scores until the model answers: routes to a new deployment may come into force late, and
-// until then the front door answers, or nobody.
-func (t *turn) ask(ctx context.Context, r azure.Request) (a azure.Answer, err error) {
-	notYet := map[int]bool{http.StatusNotFound: true, http.StatusTooManyRequests: true, http.StatusServiceUnavailable: true}
-	ended := poll(ctx, staleTime, staleEvery, func() (bool, error) {
-		a, err = t.Cloud.Score(ctx, r)
-		if err != nil {
-			return false, ignoreUnavailable(err)
-		}
-		return !notYet[a.Status], nil
-	})
-	if err == nil && a.Status != 0 && ctx.Err() == nil {
-		return a, nil
-	}
-	return a, errors.Join(err, ended)
 }

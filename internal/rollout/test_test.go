@@ -5,24 +5,23 @@ import (
 	"strings"
 	"testing"
 
-	"hotswap/internal/azure"
 	"hotswap/internal/checks"
 )
 
 func TestJudge(t *testing.T) {
 	const ok = `{"fares":[18.2]}`
 	tests := map[string]struct {
-		answer azure.Answer
+		answer checks.Answer
 		want   string // of the expected answer; "" for none
 		reason string // what the first reason says; "" for a pass
 	}{
-		"as expected":        {answer: azure.Answer{Status: 200, Deployment: "green", Body: []byte(ok)}, want: `{"fares": [18.0]}`},
-		"nothing expected":   {answer: azure.Answer{Status: 200, Deployment: "green", Body: []byte(ok)}},
-		"another deployment": {answer: azure.Answer{Status: 200, Deployment: "blue", Body: []byte(ok)}, reason: `came from deployment "blue", want "green"`},
-		"no deployment":      {answer: azure.Answer{Status: 200, Body: []byte(ok)}, reason: `came from deployment "", want "green"`},
-		"model error":        {answer: azure.Answer{Status: 424, Deployment: "green", Body: []byte("boom")}, reason: "status 424, want 200: boom"},
-		"error in a 200":     {answer: azure.Answer{Status: 200, Deployment: "green", Body: []byte(`"division by zero"`)}, reason: "is an error's text: division by zero"},
-		"wrong number":       {answer: azure.Answer{Status: 200, Deployment: "green", Body: []byte(`{"fares":[99]}`)}, want: ok, reason: "is not the expected one"},
+		"as expected":        {answer: checks.Answer{Status: 200, Deployment: "green", Body: []byte(ok)}, want: `{"fares": [18.0]}`},
+		"nothing expected":   {answer: checks.Answer{Status: 200, Deployment: "green", Body: []byte(ok)}},
+		"another deployment": {answer: checks.Answer{Status: 200, Deployment: "blue", Body: []byte(ok)}, reason: `came from deployment "blue", want "green"`},
+		"no deployment":      {answer: checks.Answer{Status: 200, Body: []byte(ok)}, reason: `came from deployment "", want "green"`},
+		"model error":        {answer: checks.Answer{Status: 424, Deployment: "green", Body: []byte("boom")}, reason: "status 424, want 200: boom"},
+		"error in a 200":     {answer: checks.Answer{Status: 200, Deployment: "green", Body: []byte(`"division by zero"`)}, reason: "is an error's text: division by zero"},
+		"wrong number":       {answer: checks.Answer{Status: 200, Deployment: "green", Body: []byte(`{"fares":[99]}`)}, want: ok, reason: "is not the expected one"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
