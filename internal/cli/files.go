@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"hotswap/internal/azure"
+	"hotswap/internal/checks"
 	"hotswap/internal/online"
 	"hotswap/internal/rollout"
 	"hotswap/internal/spec"
@@ -72,21 +73,23 @@ func (f *checkFlags) add(c *cobra.Command) {
 	c.Flags().Float64Var(&f.tolerance, "tolerance", 0, "how far a number may be from the expected one, in its own `UNIT`")
 }
 
-func (f *checkFlags) check(s *session) (c rollout.Check, err error) {
+// tests is the suite of the one request.
+func (f *checkFlags) tests(s *session) (t rollout.Tests, err error) {
 	if f.tolerance < 0 {
-		return c, usagef("--tolerance is %v, want 0 or more", f.tolerance)
+		return t, usagef("--tolerance is %v, want 0 or more", f.tolerance)
 	}
-	c.Tolerance = f.tolerance
-	if c.Request, err = s.read("request-file", f.request); err != nil {
-		return c, err
+	request, err := s.read("request-file", f.request)
+	if err != nil {
+		return t, err
 	}
-	if f.expected == "" {
-		return c, nil
+	var want []byte
+	if f.expected != "" {
+		want, err = s.read("expected-file", f.expected)
+		if err == nil && !json.Valid(want) {
+			err = online.Errorf(online.Invalid, "--expected-file: %s is not JSON", f.expected)
+		}
 	}
-	if c.Want, err = s.read("expected-file", f.expected); err == nil && !json.Valid(c.Want) {
-		err = online.Errorf(online.Invalid, "--expected-file: %s is not JSON", f.expected)
-	}
-	return c, err
+	return rollout.Tests{Suite: checks.Single(request, want, f.tolerance)}, err
 }
 
 // deployFlags are what a candidate is made of.

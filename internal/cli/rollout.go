@@ -21,7 +21,7 @@ test passes. A candidate that fails leaves the traffic and its slot as they were
     --request-file request.json --expected-file expected.json --tolerance 0.01`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			req, asked, err := rolloutRequest(s, &deploy, &check, force)
+			req, tests, err := rolloutRequest(s, &deploy, &check, force)
 			if err != nil {
 				return err
 			}
@@ -29,7 +29,8 @@ test passes. A candidate that fails leaves the traffic and its slot as they were
 			if err != nil {
 				return err
 			}
-			state, err := r.Rollout(c.Context(), req, asked, force)
+			req.Strategy = rollout.DefaultStrategy()
+			state, err := r.Rollout(c.Context(), req, tests, force)
 			return s.told(state, err)
 		},
 	}
@@ -40,16 +41,16 @@ test passes. A candidate that fails leaves the traffic and its slot as they were
 }
 
 // rolloutRequest reads every file before anything is locked or written.
-func rolloutRequest(s *session, deploy *deployFlags, check *checkFlags, force bool) (req rollout.Request, asked rollout.Check, err error) {
+func rolloutRequest(s *session, deploy *deployFlags, check *checkFlags, force bool) (req rollout.Request, tests rollout.Tests, err error) {
 	switch {
 	case check.request == "" && !force:
-		return req, asked, usagef("with what to test? give --request-file, or --force to swap without a test")
+		return req, tests, usagef("with what to test? give --request-file, or --force to swap without a test")
 	case check.request != "" && force:
-		return req, asked, usagef("--force swaps without a test: leave --request-file out")
+		return req, tests, usagef("--force swaps without a test: leave --request-file out")
 	}
 	if req, err = deploy.request(s); err != nil || force {
-		return req, asked, err
+		return req, tests, err
 	}
-	asked, err = check.check(s)
-	return req, asked, err
+	tests, err = check.tests(s)
+	return req, tests, err
 }

@@ -56,8 +56,14 @@ func (s *session) runner(ctx context.Context, endpoint string) (*rollout.Runner,
 		}
 		write = min(write, j.TTL/4)
 	}
+	lag := rollout.MetricsLag
+	if text := s.Getenv(metricsLag); text != "" {
+		if lag, err = time.ParseDuration(text); err != nil {
+			return nil, usagef("%s: %w", metricsLag, err)
+		}
+	}
 	return &rollout.Runner{
-		Cloud: c, Journal: j, Endpoint: strings.ToLower(endpoint), Actor: actor, Say: s.say, WriteTime: write,
+		Cloud: c, Journal: j, Endpoint: strings.ToLower(endpoint), Actor: actor, Say: s.say, WriteTime: write, MetricsLag: lag,
 	}, nil
 }
 

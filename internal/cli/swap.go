@@ -1,6 +1,10 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"hotswap/internal/rollout"
+)
 
 func newSwap(s *session) *cobra.Command {
 	var (
@@ -21,7 +25,7 @@ test and the endpoint is as it was when the slot was chosen. Running it again ch
 			if err != nil {
 				return err
 			}
-			state, already, err := r.Swap(c.Context(), id, force)
+			state, already, err := r.Swap(c.Context(), id, force, rollout.DefaultStrategy())
 			if already {
 				s.say("%s is already live", state.Plan.Slot)
 			}

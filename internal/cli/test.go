@@ -27,7 +27,7 @@ A candidate that fails is refused: its slot is given back what it held.`,
   hotswap test -e taxi-fare --request-file request.json --expected-file expected.json --tolerance 0.01`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			asked, err := check.check(s)
+			tests, err := check.tests(s)
 			if err != nil {
 				return err
 			}
@@ -35,7 +35,7 @@ A candidate that fails is refused: its slot is given back what it held.`,
 			if err != nil {
 				return err
 			}
-			state, err := r.Test(c.Context(), id, asked)
+			state, err := r.Test(c.Context(), id, tests)
 			return s.told(state, err)
 		},
 	}

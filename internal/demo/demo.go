@@ -20,6 +20,7 @@ import (
 	"hotswap/examples"
 	"hotswap/internal/app"
 	"hotswap/internal/azure"
+	"hotswap/internal/checks"
 	"hotswap/internal/journal"
 	"hotswap/internal/online"
 	"hotswap/internal/rollout"
@@ -120,7 +121,7 @@ func (s *story) connect(ctx context.Context) (err error) {
 		return err
 	}
 	s.runner = &rollout.Runner{
-		Cloud: s.client, Journal: journal.New(store, endpoint), Endpoint: endpoint, WriteTime: azure.RequestTimeout,
+		Cloud: s.client, Journal: journal.New(store, endpoint), Endpoint: endpoint, WriteTime: azure.RequestTimeout, MetricsLag: rollout.MetricsLag,
 		Say: func(format string, args ...any) { s.Say("    "+format, args...) },
 	}
 	return nil
@@ -185,7 +186,7 @@ func (s *story) first(ctx context.Context) error {
 
 // answers waits until the endpoint does: where routes follow late, it has none at first.
 func (s *story) answers(ctx context.Context) error {
-	_, check, err := s.request()
+	_, tests, err := s.request()
 	if err != nil {
 		return err
 	}
@@ -196,7 +197,7 @@ func (s *story) answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
-		a, err := s.client.Score(ctx, azure.Request{Endpoint: e, Body: check.Request})
+		a, err := s.client.Score(ctx, azure.Request{Endpoint: e, Body: tests.Suite.Requests()[0].Body})
 		if err == nil && a.Status == http.StatusOK {
 			return nil
 		}
@@ -293,7 +294,7 @@ func (s *story) back(ctx context.Context) error {
 
 // rollout deploys what the example's files say, tests it and swaps it live.
 func (s *story) rollout(ctx context.Context) error {
-	req, check, err := s.request()
+	req, tests, err := s.request()
 	if err != nil {
 		return err
 	}
@@ -301,11 +302,11 @@ func (s *story) rollout(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if _, err := s.runner.Test(ctx, deployed.ID, check); err != nil {
+	if _, err := s.runner.Test(ctx, deployed.ID, tests); err != nil {
 		return err
 	}
 	s.checker.swapBegins(deployed.Plan.Before.Traffic.Live(), deployed.Plan.Slot)
-	state, _, err := s.runner.Swap(ctx, deployed.ID, false)
+	state, _, err := s.runner.Swap(ctx, deployed.ID, false, rollout.DefaultStrategy())
 	if err != nil {
 		return err
 	}
@@ -317,21 +318,22 @@ func (s *story) rollout(ctx context.Context) error {
 // The test of every version, as the example has it: within a dollar and a half of the published fare.
 const tolerance = 1.5
 
-func (s *story) request() (req rollout.Request, check rollout.Check, err error) {
+func (s *story) request() (req rollout.Request, tests rollout.Tests, err error) {
 	dir := filepath.Join(s.dir, endpoint)
 	if req.Endpoint, err = spec.ReadEndpoint(filepath.Join(dir, "endpoint.yml")); err != nil {
-		return req, check, err
+		return req, tests, err
 	}
 	if req.Deployment, err = spec.ReadDeployment(filepath.Join(dir, "deployment.yml")); err != nil {
-		return req, check, err
+		return req, tests, err
 	}
 	req.ModelVersion, req.Reason = rollout.Latest, "the demo"
-	check.Tolerance = tolerance
-	if check.Request, err = os.ReadFile(filepath.Join(dir, "request.json")); err != nil {
-		return req, check, err
+	trip, err := os.ReadFile(filepath.Join(dir, "request.json"))
+	if err != nil {
+		return req, tests, err
 	}
-	check.Want, err = os.ReadFile(filepath.Join(dir, "expected.json"))
-	return req, check, err
+	fare, err := os.ReadFile(filepath.Join(dir, "expected.json"))
+	tests.Suite = checks.Single(trip, fare, tolerance)
+	return req, tests, err
 }
 
 // shownFaults is how many failed requests are told of.

@@ -29,6 +29,9 @@ type Request struct {
 	UpdateEndpoint bool   // merge the endpoint file over an endpoint that exists
 	Commit         string // of the sources, "" where it is not known
 	Reason         string // shown to whom the lock keeps waiting
+
+	Strategy Strategy // of the swap; zero where the swap is a command of its own
+	BackTo   string   // the rollout whose candidate is deployed again; "" for a new one
 }
 
 // Deploy creates the candidate at 0 % in the slot that is free, and leaves the lock to the
@@ -101,20 +104,43 @@ func (t *turn) plan(ctx context.Context, req Request, model online.Ref) error {
 	if err != nil {
 		return err
 	}
-	p := Plan{Endpoint: t.Endpoint, Model: model, Commit: req.Commit}
-	if p.Slot, err = chooseSlot(e, there); err != nil {
+	if t.state.Plan, err = draft(e, there); err != nil {
 		return err
 	}
-	if p.Before, err = snapshot(e, there); err != nil {
-		return err
-	}
-	p.After, p.Mirror = online.AllTo(p.Slot), e.Mirror
+	p := &t.state.Plan
+	t.state.Traffic = p.Before.Traffic
+	p.Model, p.Commit = model, req.Commit
 	if p.Displaced, err = t.displaced(ctx, find(there, p.Slot)); err != nil {
 		return err
 	}
-	t.state.Plan = p
+	if req.BackTo != "" {
+		if err := t.worthDeployingAgain(ctx, req.Deployment.Deployment, p.Former); err != nil {
+			return err
+		}
+	}
+	if len(req.Strategy.Steps) > 0 {
+		if err := t.adopt(ctx, req.Strategy); err != nil {
+			return err
+		}
+	}
 	t.Say("slot %s: traffic is %s", p.Slot, p.Before.Traffic)
 	return t.enter(ctx, Planned)
+}
+
+// draft is what the endpoint itself decides of a plan.
+func draft(e online.Endpoint, there []azure.Deployment) (p Plan, err error) {
+	p.Endpoint = e.Name
+	if p.Slot, err = chooseSlot(e, there); err != nil {
+		return p, err
+	}
+	if p.Before, err = snapshot(e, there); err != nil {
+		return p, err
+	}
+	p.After, p.Mirror = online.AllTo(p.Slot), e.Mirror
+	if live := find(there, e.Traffic.Live()); live != nil {
+		p.Former = &live.Deployment
+	}
+	return p, nil
 }
 
 // ensureEndpoint creates the endpoint if it is absent, without traffic. It never touches the
@@ -189,6 +215,7 @@ func (t *turn) candidate(ctx context.Context, req Request) error {
 	if err != nil {
 		return t.drop(ctx, err)
 	}
+	t.state.Candidate.Content = &d
 	if err := t.enter(kept, Deploying); err != nil {
 		return t.drop(ctx, err)
 	}
@@ -200,7 +227,7 @@ func (t *turn) candidate(ctx context.Context, req Request) error {
 	if err != nil {
 		return t.refuse(ctx, phaseOf(err), cause(kept, err))
 	}
-	t.state.Candidate = Candidate{Deployment: put.Name, Fingerprint: put.Fingerprint}
+	t.state.Candidate.Deployment, t.state.Candidate.Fingerprint = put.Name, put.Fingerprint
 	if err := t.enter(kept, Deployed); err != nil {
 		return t.drop(ctx, err)
 	}

@@ -48,7 +48,7 @@ func TestFailedUpdateIsNotDeleted(t *testing.T) {
 	failed := r.cloud.deployments["blue"].Deployment
 	failed.State, failed.Tags = online.Failed, map[string]string{online.TagRollout: cut.ID}
 	r.cloud.keep(failed)
-	_, err := r.Rollout(t.Context(), request("three"), Check{Want: []byte("[2]")}, false)
+	_, err := r.Rollout(t.Context(), request("three"), wanting("[2]"), false)
 	r.wants(t, err, online.Refused, "is not the expected one", Refused)
 	if s, _, err := r.Rollback(t.Context(), ""); err != nil || s.Plan.Slot != "blue" {
 		t.Errorf("rollback to %q: %v, want blue", s.Plan.Slot, err)
@@ -88,6 +88,6 @@ func TestInterruptedTestDoesNotRefuse(t *testing.T) {
 		cancel(errors.New("interrupted"))
 		return azure.Answer{Status: 503}, nil
 	}
-	_, err := r.Test(ctx, "", Check{})
+	_, err := r.Test(ctx, "", wanting(""))
 	r.wants(t, err, online.Internal, "interrupted", Deployed)
 }

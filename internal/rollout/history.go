@@ -85,7 +85,7 @@ func (r *Runner) summary(ctx context.Context, g journal.RolloutID) (Summary, err
 func summarize(s State) Summary {
 	m := Summary{
 		Rollout: s.ID, Started: s.Started, Updated: s.Updated, By: s.By.String(), Commit: s.Plan.Commit, Deployment: s.Plan.Slot,
-		Phase: s.Phase, Traffic: s.confirmed(), Undoes: s.Plan.Undoes, Reason: s.Reason,
+		Phase: s.Phase, Traffic: s.Traffic, Undoes: s.Plan.Undoes, Reason: s.Reason,
 	}
 	if !s.Plan.Model.IsZero() {
 		m.Model = s.Plan.Model.String()
@@ -94,14 +94,6 @@ func summarize(s State) Summary {
 		m.PullRequest = s.By.Forge.PullRequest
 	}
 	return m
-}
-
-// confirmed is the endpoint's traffic as this rollout last read it and found as it should be.
-func (s State) confirmed() online.Traffic {
-	if s.Phase == Promoted {
-		return s.Plan.After
-	}
-	return s.Plan.Before.Traffic
 }
 
 // Show returns what the journal knows of a rollout: the one whose id begins so, or the newest
@@ -117,7 +109,7 @@ func (r *Runner) Show(ctx context.Context, id string) (Record, error) {
 		if err != nil {
 			return Record{}, err
 		}
-		record.Timeline = append(record.Timeline, Moment{Time: e.Time, Phase: s.Phase, Traffic: s.confirmed(), Note: note(record.State, s)})
+		record.Timeline = append(record.Timeline, Moment{Time: e.Time, Phase: s.Phase, Traffic: s.Traffic, Note: note(record.State, s)})
 		record.State = s
 	}
 	record.Decisions, err = r.Journal.Decisions(ctx, g.Rollout)
@@ -127,7 +119,7 @@ func (r *Runner) Show(ctx context.Context, id string) (Record, error) {
 // note tells what an entry says that the one before did not.
 func note(before, now State) string {
 	var notes []string
-	if c := now.Candidate; c != before.Candidate && c.Fingerprint != "" {
+	if c := now.Candidate; c.Fingerprint != before.Candidate.Fingerprint && c.Fingerprint != "" {
 		notes = append(notes, fmt.Sprintf("%s is up, fingerprint %s", c.Deployment, c.Fingerprint))
 	}
 	if v := now.Verdict; v != nil && before.Verdict == nil {

@@ -29,12 +29,9 @@ func wantCode(t *testing.T, doing string, err error, want online.Code, words ...
 
 func TestHistory(t *testing.T) {
 	r := newRig(t)
-	if h, err := r.History(t.Context(), 20); err != nil || len(h) != 0 {
-		t.Errorf("History of a new endpoint = %+v, %v; want none", h, err)
-	}
 	r.Actor = Actor{Principal: azure.Principal{Name: "alice"}, Forge: &Forge{Actor: "bob", PullRequest: 12}}
 	r.live(t, "1", "2")
-	bad := Check{Request: []byte("{}"), Want: []byte("[2]")}
+	bad := wanting("[2]")
 	if _, err := r.Rollout(t.Context(), request("3"), bad, false); online.CodeOf(err) != online.Refused {
 		t.Fatalf("a candidate that answers wrong: %v", err)
 	}
@@ -68,6 +65,12 @@ func TestHistory(t *testing.T) {
 	two, err := r.History(t.Context(), 2)
 	if err != nil || !cmp.Equal(two, h[:2]) {
 		t.Errorf("History of 2 = %+v, %v; want the newest two", two, err)
+	}
+}
+
+func TestNoHistory(t *testing.T) {
+	if h, err := newRig(t).History(t.Context(), 20); err != nil || len(h) != 0 {
+		t.Errorf("History of a new endpoint = %+v, %v; want none", h, err)
 	}
 }
 

@@ -25,7 +25,7 @@ func TestFreedLockStopsTheRollout(t *testing.T) {
 		_, err = r.Journal.Free(t.Context(), l.Fence)
 		return err
 	}
-	s, err := r.Rollout(t.Context(), request("2"), Check{Request: []byte("{}")}, false)
+	s, err := r.Rollout(t.Context(), request("2"), wanting(""), false)
 	if online.CodeOf(err) != online.Stale || s.Phase != Deploying {
 		t.Errorf("the rollout ended %s: %v; want Deploying and Stale", s.Phase, err)
 	}
@@ -65,7 +65,7 @@ func TestRolloutWaitsForTheLock(t *testing.T) {
 	}
 	req := request("")
 	req.ModelVersion = Latest
-	s, err := r.Rollout(t.Context(), req, Check{Request: []byte("{}")}, false)
+	s, err := r.Rollout(t.Context(), req, wanting(""), false)
 	if err != nil || s.Plan.Model.Version != "2" {
 		t.Errorf("rolled out version %q: %v; want 2", s.Plan.Model.Version, err)
 	}

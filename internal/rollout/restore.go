@@ -15,9 +15,13 @@ func (t *turn) refuse(ctx context.Context, p Phase, err error) error {
 	if online.CodeOf(err) == online.Stale {
 		return t.drop(ctx, err) // another rollout has the lock: nothing here is ours to write
 	}
-	t.state.Reason = err.Error()
+	t.state.Reason, t.state.Ends = err.Error(), p
 	if e := t.restore(ctx); e != nil {
-		return t.drop(ctx, online.Errorf(online.Internal,
+		code := online.Internal
+		if p == RolledBack {
+			code = online.RolledBack // the traffic is safe
+		}
+		return t.drop(ctx, online.Errorf(code,
 			"%w; and the slot does not hold again what it held, the next rollout or rollback sees to that: %w", err, e))
 	}
 	return t.endWith(ctx, p, err)

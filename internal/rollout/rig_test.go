@@ -15,6 +15,7 @@ import (
 
 	"hotswap/internal/azure"
 	"hotswap/internal/blob"
+	"hotswap/internal/checks"
 	"hotswap/internal/journal"
 	"hotswap/internal/online"
 	"hotswap/internal/spec"
@@ -28,11 +29,15 @@ type fakeCloud struct {
 	writes      []string
 	creations   int
 
-	onRead func(*online.Endpoint)                      // changes what a read of the endpoint shows
-	onPut  func(online.Endpoint) error                 // instead of a write of the endpoint
-	onList func() error                                // before a list of the deployments
-	onKeep func() error                                // before a write of a deployment
-	score  func(context.Context) (azure.Answer, error) // instead of an answer that passes
+	onRead   func(*online.Endpoint)                      // changes what a read of the endpoint shows
+	onPut    func(online.Endpoint) error                 // instead of a write of the endpoint
+	onList   func() error                                // before a list of the deployments
+	onKeep   func() error                                // before a write of a deployment
+	onDelete func() error                                // instead of a deletion
+	score    func(context.Context) (azure.Answer, error) // instead of an answer that passes
+
+	metrics func(azure.MetricsQuery) ([]azure.MetricsPoint, error) // instead of healthy ones
+	ahead   time.Duration                                          // of the service's clock
 }
 
 func newFakeCloud() *fakeCloud { return &fakeCloud{deployments: map[string]azure.Deployment{}} }
@@ -66,7 +71,7 @@ func (f *fakeCloud) PutEndpoint(_ context.Context, e online.Endpoint) (online.En
 
 func (f *fakeCloud) put(e online.Endpoint) {
 	e.State = online.Succeeded
-	e.Properties = map[string]string{online.RoutesAtOnce: "yes"}
+	e.Properties = map[string]string{online.RoutesAtOnce: "yes", online.MetricsAtOnce: "PT1S", online.Parking: "yes"}
 	f.endpoint = &e
 }
 
@@ -121,6 +126,9 @@ func (f *fakeCloud) keep(d online.Deployment) azure.Deployment {
 func (f *fakeCloud) DeleteDeployment(_ context.Context, _, name string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.onDelete != nil {
+		return f.onDelete()
+	}
 	f.writes = append(f.writes, "delete "+name)
 	delete(f.deployments, name)
 	return nil
@@ -159,6 +167,26 @@ func (f *fakeCloud) Score(ctx context.Context, r azure.Request) (azure.Answer, e
 	return azure.Answer{Status: 200, Deployment: r.Deployment, Body: []byte("[1]")}, nil
 }
 
+// Now runs ahead of the clock by what the test has let pass.
+func (f *fakeCloud) Now() time.Time { return time.Now().Add(f.ahead) }
+
+// Metrics answers with what the test says of a deployment, and else with a healthy one.
+func (f *fakeCloud) Metrics(_ context.Context, q azure.MetricsQuery) ([]azure.MetricsPoint, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.metrics != nil {
+		return f.metrics(q)
+	}
+	return []azure.MetricsPoint{answered(1000, 0, 10*time.Millisecond)}, nil
+}
+
+// answered is one point of requests, some of which failed.
+func answered(requests, failed float64, latency time.Duration) azure.MetricsPoint {
+	return azure.MetricsPoint{
+		Known: true, Requests: requests, ByStatus: map[int]float64{200: requests - failed, 424: failed}, P50: latency, P99: 2 * latency,
+	}
+}
+
 // rig is a runner over a fake cloud, with its journal in a real blob store.
 type rig struct {
 	*Runner
@@ -193,15 +221,24 @@ func request(version string) Request {
 	var req Request
 	req.Endpoint.Name = "e"
 	req.Deployment = spec.Deployment{Deployment: online.Deployment{Description: version, Model: online.Ref{Kind: online.Models, Name: "m", Version: version}}}
-	req.ModelVersion = FromFile
+	req.ModelVersion, req.Strategy = FromFile, DefaultStrategy()
 	return req
+}
+
+// wanting is the test that a candidate answers so; "" takes any answer.
+func wanting(answer string) Tests {
+	var want []byte
+	if answer != "" {
+		want = []byte(answer)
+	}
+	return Tests{Suite: checks.Single([]byte("{}"), want, 0)}
 }
 
 // live puts versions live, one after the other.
 func (r *rig) live(t *testing.T, versions ...string) {
 	t.Helper()
 	for _, v := range versions {
-		if s, err := r.Rollout(t.Context(), request(v), Check{Request: []byte("{}")}, false); err != nil || s.Phase != Promoted {
+		if s, err := r.Rollout(t.Context(), request(v), wanting(""), false); err != nil || s.Phase != Promoted {
 			t.Fatalf("rollout of %s ended %s: %v", v, s.Phase, err)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"hotswap/internal/azure"
+	"hotswap/internal/checks"
 	"hotswap/internal/crashpoint"
 	"hotswap/internal/journal"
 	"hotswap/internal/online"
@@ -46,12 +47,19 @@ type Scorer interface {
 	Score(ctx context.Context, r azure.Request) (azure.Answer, error)
 }
 
+// Metrics tells what the deployments of an endpoint have answered.
+type Metrics interface {
+	Metrics(ctx context.Context, q azure.MetricsQuery) ([]azure.MetricsPoint, error)
+	Now() time.Time // by the service's clock
+}
+
 // Cloud is a workspace that speaks the API: Azure ML's, or our server's.
 type Cloud interface {
 	Endpoints
 	Deployments
 	Assets
 	Scorer
+	Metrics
 }
 
 // Runner takes the rollouts of one endpoint from step to step.
@@ -68,6 +76,14 @@ type Runner struct {
 	// Wait is how long a new rollout waits for a lock that someone else holds. A further step of one
 	// that has begun doesn't wait: who holds its lock has overtaken it.
 	Wait time.Duration
+	// Told is given every state that was saved, in order; nil: nobody wants it. It must not wait.
+	Told func(s State, seq int)
+
+	// Report is given what the tests of a candidate found; nil: nobody wants it.
+	Report func(checks.Report)
+
+	// MetricsLag is how far back the metrics of a server lie that does not say that they are final.
+	MetricsLag time.Duration
 
 	// WriteTime is how long one write may take. A write starts only while the lock outlives it,
 	// so that none of ours is under way when another rollout may begin.
@@ -79,8 +95,11 @@ type turn struct {
 	*Runner
 	lease *lease
 	state State
-	seq   int  // of the next journal entry
-	step  bool // one step of a rollout whose others are commands of their own
+	seq   int // of the next journal entry
+
+	step     bool  // one step of a rollout whose others are commands of their own
+	closed   State // what an earlier turn had left open, closed; zero where nothing was
+	settling bool  // closes what an earlier turn left open: the lock is for what comes after it
 }
 
 // open takes the lock for a new rollout, after it has closed what an earlier one left open;
@@ -103,7 +122,7 @@ func (r *Runner) open(ctx context.Context, reason string, take func(journal.Lock
 		ID: id, Fence: held.Fence(), Holder: Self().Name, By: r.Actor, Started: now,
 		Plan: Plan{Endpoint: r.Endpoint},
 	}}
-	if err := t.settleLast(ctx, giveBack); err != nil {
+	if t.closed, err = t.settleLast(ctx, giveBack); err != nil {
 		return nil, t.drop(ctx, err)
 	}
 	return t, nil
@@ -131,20 +150,21 @@ func restingToo(l journal.Lock) bool { return l.Holder.PID == 0 || gone(l.Holder
 // rejoin takes the lock for a further step of a rollout that has begun: the named one, or the
 // newest where id is "".
 func (r *Runner) rejoin(ctx context.Context, id string) (*turn, error) {
-	group, entries, err := r.find(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	s, err := last(entries)
+	group, s, seq, err := r.newest(ctx, id)
 	if err != nil {
 		return nil, err
 	}
 	if s.Plan.Undoes != "" {
 		return nil, online.Errorf(online.Refused, "rollout %s is a rollback, which has no candidate: run hotswap deploy, or hotswap rollback to go on with it", s.ID)
 	}
-	t := &turn{Runner: r, state: s, seq: len(entries), step: true}
+	t := &turn{Runner: r, state: s, seq: seq, step: true}
 	if s.Phase.Terminal() {
 		return t, nil
+	}
+	if l, err := r.Journal.Lock(ctx); err != nil {
+		return nil, err
+	} else if atWork(l, s.ID) {
+		return nil, online.Errorf(online.Locked, "rollout %s is run by %s: wait, or end it with hotswap abort", s.ID, l.Holder.Name)
 	}
 	held, err := r.Journal.Acquire(ctx, journal.Claim{
 		Rollout: group.Rollout, Reason: "go on with rollout " + group.Rollout, Holder: Self(), SeenFence: group.Fence, Take: takeable,
@@ -158,6 +178,22 @@ func (r *Runner) rejoin(ctx context.Context, id string) (*turn, error) {
 			"rollout %s lost its lock: another one has run since; start a new rollout", s.ID))
 	}
 	return t, nil
+}
+
+// atWork reports whether a process works on the rollout, as far as anybody can know.
+func atWork(l journal.Lock, rollout string) bool {
+	return l.Held && l.Rollout == rollout && l.Holder.PID != 0 && !gone(l.Holder)
+}
+
+// newest returns the last state of the rollout with that id, or of the newest one, and the number
+// of its next entry.
+func (r *Runner) newest(ctx context.Context, id string) (group journal.RolloutID, s State, seq int, err error) {
+	group, entries, err := r.find(ctx, id)
+	if err != nil {
+		return group, s, 0, err
+	}
+	s, err = last(entries)
+	return group, s, len(entries), err
 }
 
 // find returns the journal's group of the rollout whose id begins so, or the newest one.
@@ -219,6 +255,9 @@ func (t *turn) enter(ctx context.Context, p Phase) error {
 	}
 	t.state = next
 	t.seq++
+	if t.Told != nil {
+		t.Told(next, t.seq-1)
+	}
 	crashpoint.At("rollout.journal." + string(p) + ".after")
 	return nil
 }
@@ -232,7 +271,9 @@ func (t *turn) end(ctx context.Context, p Phase, reason string) error {
 	if err := t.enter(ctx, p); err != nil {
 		return err
 	}
-	t.unlock(ctx)
+	if !t.settling {
+		t.unlock(ctx)
+	}
 	return nil
 }
 
@@ -245,11 +286,14 @@ func (t *turn) endWith(ctx context.Context, p Phase, err error) error {
 }
 
 // drop gives the lock back after err, with the rollout left as it is: the next one settles it. A
-// step that can be made again keeps the lock for that.
+// rollout that can go on from where it is keeps the lock for that.
 func (t *turn) drop(ctx context.Context, err error) error {
+	if t.settling {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.WriteTime)
 	defer cancel()
-	again := t.step && (t.state.Phase == Deployed || t.state.Phase == Tested)
+	again := t.step && (t.state.Phase == Deployed || t.state.Phase == Tested) || t.state.Phase == Watching || t.state.Phase == Paused
 	if again && online.CodeOf(err) != online.Stale && t.lease.rest(ctx) == nil {
 		return err
 	}

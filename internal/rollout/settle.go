@@ -1,76 +1,104 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"hotswap/internal/azure"
 	"hotswap/internal/online"
 )
 
-// settleLast closes the newest rollout of the journal if it was cut off. The lock is ours, so
-// nobody works on it any more. giveBack asks that its slot is given back what it held; without
-// it that is left to whoever takes the slot next.
-func (t *turn) settleLast(ctx context.Context, giveBack bool) error {
-	groups, err := t.Journal.Rollouts(ctx)
-	if err != nil || len(groups) == 0 {
-		return err
-	}
-	entries, err := t.Journal.Entries(ctx, groups[0])
-	if err != nil {
-		return err
-	}
-	s, err := last(entries)
-	if err != nil || s.Phase.Terminal() {
-		return err
+// settleLast closes the newest rollout of the journal if it was cut off, and returns it. The lock is
+// ours, so nobody works on it any more. giveBack asks that its slot is given back what it held;
+// without it that is left to whoever takes the slot next.
+func (t *turn) settleLast(ctx context.Context, giveBack bool) (State, error) {
+	_, s, seq, err := t.newest(ctx, "")
+	switch {
+	case online.CodeOf(err) == online.NotFound:
+		return State{}, nil
+	case err != nil || s.Phase.Terminal():
+		return State{}, err
 	}
 	t.Say("rollout %s was cut off when %s", s.ID, s.Phase)
-	cut := &turn{Runner: t.Runner, lease: t.lease, state: s, seq: len(entries)}
-	return cut.settle(ctx, giveBack)
+	cut := &turn{Runner: t.Runner, lease: t.lease, state: s, seq: seq, settling: true}
+	err = cut.settle(ctx, giveBack)
+	if cut.state.Phase.Terminal() {
+		return cut.state, nil // how it ended was told, and is not how this one ends
+	}
+	return State{}, err
 }
 
-// settle resumes the rollout if its traffic was written, and undoes it otherwise.
+// settle resumes the rollout if nothing is left to be judged, and undoes it otherwise.
 func (t *turn) settle(ctx context.Context, giveBack bool) error {
-	if t.state.Phase != Swapping {
-		return t.abandon(ctx, giveBack)
+	switch t.state.Phase {
+	case Swapping:
+		return t.settleSwap(ctx, giveBack)
+	case Watching, Paused:
+		return t.settleWatch(ctx)
+	case RollingBack, Retiring:
+		t.Say("rollout %s: resumed, it goes on %s", t.state.ID, t.state.Phase)
+		return t.proceed(ctx)
 	}
-	e, err := t.moved(ctx)
+	return t.abandon(ctx, giveBack)
+}
+
+// settleSwap looks where a write that was cut off has left the traffic.
+func (t *turn) settleSwap(ctx context.Context, giveBack bool) error {
+	e, err := t.found(ctx)
 	if online.CodeOf(err) == online.NotFound {
-		t.state.Reason = "cut off, and the endpoint is gone since"
-		return t.enter(ctx, Failed)
+		return t.end(ctx, Failed, "cut off, and the endpoint is gone since")
 	}
 	if err != nil {
 		return err
 	}
-	switch t.state.Plan.standing(e) {
-	case atAfter:
-		if e.State != online.Succeeded {
-			return online.Errorf(online.Conflict, "rollout %s was cut off in its swap, which is %s: set the traffic by hand", t.state.ID, e.State)
-		}
+	at := t.state.standing(e)
+	last := t.state.Step >= len(t.state.Plan.Strategy.Steps)-1
+	switch {
+	case at == atOther:
+		return t.end(ctx, Failed, "cut off, and the traffic was moved since")
+	case at == atAfter && e.State != online.Succeeded:
+		return online.Errorf(online.Conflict, "rollout %s was cut off in its swap, which is %s: set the traffic by hand", t.state.ID, e.State)
+	case at == atAfter && last && t.state.Plan.Strategy.watchTime(t.state.Step) == 0:
 		t.Say("rollout %s: resumed, its swap had happened: the traffic is %s", t.state.ID, e.Traffic)
-		return t.enter(ctx, Promoted)
-	case atBefore:
+		if err := t.arrive(ctx, e); err != nil {
+			return err
+		}
+		return t.proceed(ctx)
+	case at == atBefore && t.state.Step == 0:
 		return t.abandon(ctx, giveBack)
 	}
-	t.state.Reason = "cut off, and the traffic was moved since"
-	return t.enter(ctx, Failed)
+	return t.undo(ctx, "cut off on the way to "+t.state.to().traffic.String())
 }
 
-// moved reads the endpoint until it shows that the traffic was moved. Where it does not, a read
-// may lag behind the write, unless the server says that it never does.
-func (t *turn) moved(ctx context.Context) (online.Endpoint, error) {
-	e, err := t.quietEndpoint(ctx)
-	if err != nil || e.Properties[online.RoutesAtOnce] != "" {
-		return e, err
+// settleWatch judges a bake that was cut off by its metrics, once. A step before the last is
+// undone: its rollout would not go on by itself.
+func (t *turn) settleWatch(ctx context.Context) error {
+	st := t.state.Plan.Strategy
+	if t.state.Phase == Watching && t.state.Step == len(st.Steps)-1 {
+		o, err := t.observe(ctx)
+		if err != nil {
+			return t.lost(ctx, err)
+		}
+		if act, a := t.state.next(o); act == finish {
+			t.Say("rollout %s: resumed, its bake has passed: %s", t.state.ID, a)
+			if err := t.act(ctx, act, a); err != nil {
+				return err
+			}
+			return t.proceed(ctx)
+		}
 	}
-	start := time.Now()
-	err = poll(ctx, quietTime, staleEvery, func() (bool, error) {
-		var err error
-		e, err = t.Cloud.Endpoint(ctx, t.Endpoint)
-		known := t.state.Plan.standing(e) != atBefore || time.Since(start) > staleTime
-		return known && !e.State.Busy(), err
-	})
-	return e, err
+	return t.undo(ctx, fmt.Sprintf("cut off while %s at %d %%", t.state.Phase, st.Steps[t.state.Step]))
+}
+
+// undo restores the traffic from before.
+func (t *turn) undo(ctx context.Context, reason string) error {
+	t.Say("rollout %s: undone", t.state.ID)
+	if err := t.rollBack(ctx, reason); err != nil {
+		return err
+	}
+	return t.proceed(ctx)
 }
 
 // abandon closes a rollout that wrote no traffic. A rollback has written nothing at all.
@@ -80,7 +108,7 @@ func (t *turn) abandon(ctx context.Context, giveBack bool) error {
 			return err
 		}
 	}
-	if giveBack {
+	if giveBack || t.state.Ends == RolledBack {
 		if err := t.restore(ctx); online.CodeOf(err) == online.Stale {
 			return err
 		} else if err != nil {
@@ -88,9 +116,11 @@ func (t *turn) abandon(ctx context.Context, giveBack bool) error {
 			return nil // left open: the next try may
 		}
 	}
+	if t.state.Ends == RolledBack {
+		return t.end(ctx, RolledBack, t.state.Reason)
+	}
 	t.Say("rollout %s: undone, it had moved no traffic", t.state.ID)
-	t.state.Reason = "cut off before it moved any traffic"
-	return t.enter(ctx, Abandoned)
+	return t.end(ctx, Abandoned, cmp.Or(t.state.Reason, "cut off before it moved any traffic"))
 }
 
 // displaced is what the slot held before candidates that did not make it took it: what stands

@@ -75,7 +75,7 @@ func TestWayBackOutlivesTwoCuts(t *testing.T) {
 	unproven.Tags = map[string]string{online.TagRollout: first.ID}
 	r.cloud.keep(unproven)
 	r.cut(t, Planned, plan)
-	_, err := r.Rollout(t.Context(), request("three"), Check{Want: []byte("[2]")}, false)
+	_, err := r.Rollout(t.Context(), request("three"), wanting("[2]"), false)
 	r.wants(t, err, online.Refused, "is not the expected one", Refused)
 	if s, _, err := r.Rollback(t.Context(), ""); err != nil || s.Plan.Slot != "blue" {
 		t.Errorf("rollback to %q: %v, want blue", s.Plan.Slot, err)

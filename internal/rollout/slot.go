@@ -58,22 +58,3 @@ func snapshot(e online.Endpoint, there []azure.Deployment) (Snapshot, error) {
 	}
 	return s, nil
 }
-
-// A standing says where an endpoint's traffic is, seen from a plan.
-type standing int
-
-const (
-	atBefore standing = iota // the plan's write has not happened
-	atAfter                  // it has
-	atOther                  // someone else wrote
-)
-
-func (p Plan) standing(e online.Endpoint) standing {
-	switch {
-	case e.Traffic.Equal(p.After) && e.Mirror == p.Mirror:
-		return atAfter
-	case e.Traffic.Equal(p.Before.Traffic) && e.Mirror == p.Before.Mirror:
-		return atBefore
-	}
-	return atOther
-}

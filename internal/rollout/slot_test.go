@@ -69,23 +69,35 @@ func errText(err error) string {
 
 func TestStanding(t *testing.T) {
 	p := Plan{
+		Slot: "green", Strategy: Strategy{Steps: []int{50, 100}},
 		Before: Snapshot{Traffic: online.AllTo("blue"), Mirror: online.Mirror{Deployment: "green", Percent: 10}},
 		After:  online.AllTo("green"),
 	}
+	half := online.Endpoint{Traffic: traffic(t, map[string]int{"blue": 50, "green": 50})}
+	first, second, back := State{Plan: p, Phase: Swapping}, State{Plan: p, Phase: Swapping, Step: 1}, State{Plan: p, Phase: RollingBack, Step: 1}
 	tests := map[string]struct {
+		s    State
 		e    online.Endpoint
 		want standing
 	}{
-		"as before":               {online.Endpoint{Traffic: p.Before.Traffic, Mirror: p.Before.Mirror}, atBefore},
-		"as planned":              {online.Endpoint{Traffic: p.After}, atAfter},
-		"traffic split by hand":   {online.Endpoint{Traffic: traffic(t, map[string]int{"blue": 50, "green": 50})}, atOther},
-		"mirror taken by hand":    {online.Endpoint{Traffic: p.Before.Traffic}, atOther},
-		"planned, mirror remains": {online.Endpoint{Traffic: p.After, Mirror: p.Before.Mirror}, atOther},
-		"closed":                  {online.Endpoint{}, atOther},
+		"as before":                   {first, online.Endpoint{Traffic: p.Before.Traffic, Mirror: p.Before.Mirror}, atBefore},
+		"the first step":              {first, half, atAfter},
+		"a step too far":              {first, online.Endpoint{Traffic: p.After}, atOther},
+		"the step before":             {second, half, atBefore},
+		"as planned":                  {second, online.Endpoint{Traffic: p.After}, atAfter},
+		"two steps back":              {second, online.Endpoint{Traffic: p.Before.Traffic, Mirror: p.Before.Mirror}, atOther},
+		"back, from the last step":    {back, online.Endpoint{Traffic: p.After}, atBefore},
+		"back, from an earlier step":  {back, half, atBefore},
+		"back, as before":             {back, online.Endpoint{Traffic: p.Before.Traffic, Mirror: p.Before.Mirror}, atAfter},
+		"back, by somebody else":      {back, online.Endpoint{Traffic: traffic(t, map[string]int{"blue": 60, "green": 40})}, atOther},
+		"traffic split by hand":       {first, online.Endpoint{Traffic: traffic(t, map[string]int{"blue": 60, "green": 40})}, atOther},
+		"mirror taken by hand":        {first, online.Endpoint{Traffic: p.Before.Traffic}, atOther},
+		"planned, the mirror remains": {second, online.Endpoint{Traffic: p.After, Mirror: p.Before.Mirror}, atOther},
+		"closed":                      {first, online.Endpoint{}, atOther},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := p.standing(tt.e); got != tt.want {
+			if got := tt.s.standing(tt.e); got != tt.want {
 				t.Errorf("standing = %d, want %d", got, tt.want)
 			}
 		})

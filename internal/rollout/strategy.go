@@ -59,18 +59,25 @@ func (s Strategy) Check() error {
 	if err := checkSteps(s.Steps); err != nil {
 		return err
 	}
-	b := s.Bounds
 	switch {
 	case len(s.Steps) > 1 && s.Interval <= 0:
 		return online.Errorf(online.Invalid, "the interval between steps is %v, want more than 0", s.Interval)
-	case s.Bake < 0 || s.DrainWait < 0 || b.Timeout < 0 || b.Slack < 0:
-		return online.Errorf(online.Invalid, "a time is negative: bake %v, drain wait %v, analysis timeout %v, latency slack %v", s.Bake, s.DrainWait, b.Timeout, b.Slack)
-	case s.PauseAt != 0 && (!slices.Contains(s.Steps, s.PauseAt) || s.PauseAt == whole):
+	case s.Bake < 0 || s.DrainWait < 0:
+		return online.Errorf(online.Invalid, "a time is negative: bake %v, drain wait %v", s.Bake, s.DrainWait)
+	case s.PauseAt != 0 && (!slices.Contains(s.Steps, s.PauseAt) || s.PauseAt == everything):
 		return online.Errorf(online.Invalid, "pause at %d %%: want one of the steps before the last, which are %v", s.PauseAt, s.Steps)
 	case !slices.Contains([]Retain{Warm, None, Parked}, s.Retain):
 		return online.Errorf(online.Invalid, "retain is %q, want warm, none or parked", s.Retain)
+	}
+	return s.Bounds.check()
+}
+
+func (b Bounds) check() error {
+	switch {
 	case b.MinRequests < 1:
 		return online.Errorf(online.Invalid, "the least number of requests is %d, want at least 1: from none nothing is known", b.MinRequests)
+	case b.Timeout < 0 || b.Slack < 0:
+		return online.Errorf(online.Invalid, "a time is negative: analysis timeout %v, latency slack %v", b.Timeout, b.Slack)
 	case min(b.Errors, b.ClientErrors, b.Throttled) < 0 || max(b.Errors, b.ClientErrors, b.Throttled) > 1:
 		return online.Errorf(online.Invalid, "an increase of errors must be 0 %% to 100 %%")
 	case b.P50 < 1 || b.P99 < 1:
@@ -79,11 +86,11 @@ func (s Strategy) Check() error {
 	return nil
 }
 
-const whole = 100
+const everything = 100
 
 func checkSteps(steps []int) error {
-	want := fmt.Sprintf("want percentages that rise and end with %d, such as 5,25,50,%d", whole, whole)
-	if len(steps) == 0 || steps[len(steps)-1] != whole {
+	want := fmt.Sprintf("want percentages that rise and end with %d, such as 5,25,50,%d", everything, everything)
+	if len(steps) == 0 || steps[len(steps)-1] != everything {
 		return online.Errorf(online.Invalid, "the steps are %v, %s", steps, want)
 	}
 	for i, percent := range steps {

@@ -16,7 +16,7 @@ func (r *rig) tested(t *testing.T, version string) State {
 	if _, err := r.Deploy(t.Context(), request(version)); err != nil {
 		t.Fatal(err)
 	}
-	s, err := r.Test(t.Context(), "", Check{})
+	s, err := r.Test(t.Context(), "", wanting(""))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,13 +46,16 @@ func TestSwapThatWasCutOffIsNotTestedAgain(t *testing.T) {
 	if err := turn.enter(t.Context(), Swapping); err != nil {
 		t.Fatal(err)
 	}
+	if err := turn.lease.rest(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	r.cloud.endpoint.Traffic = online.AllTo("green")
 	changed := r.cloud.deployments["green"].Deployment
 	changed.Description = "changed by hand, while live"
 	r.cloud.keep(changed)
-	_, err = r.Test(t.Context(), s.ID, Check{Want: []byte("[2]")})
-	r.wants(t, err, online.Conflict, "run hotswap swap", Swapping)
-	if s, _, err := r.Swap(t.Context(), s.ID, false); err != nil || s.Phase != Promoted {
+	_, err = r.Test(t.Context(), s.ID, wanting("[2]"))
+	r.wants(t, err, online.Conflict, "run hotswap resume", Swapping)
+	if s, _, err := r.Swap(t.Context(), s.ID, false, DefaultStrategy()); err != nil || s.Phase != Promoted {
 		t.Errorf("the swap ended %s, %v; want Promoted", s.Phase, err)
 	}
 }
@@ -63,10 +66,10 @@ func TestFailedReadDoesNotRefuse(t *testing.T) {
 	r.live(t, "one")
 	s := r.tested(t, "two")
 	r.cloud.onList = func() error { return online.Errorf(online.Unavailable, "try again") }
-	_, _, err := r.Swap(t.Context(), s.ID, false)
+	_, _, err := r.Swap(t.Context(), s.ID, false, DefaultStrategy())
 	r.wants(t, err, online.Unavailable, "try again", Tested)
 	r.cloud.onList = nil
-	if s, _, err := r.Swap(t.Context(), s.ID, false); err != nil || s.Phase != Promoted {
+	if s, _, err := r.Swap(t.Context(), s.ID, false, DefaultStrategy()); err != nil || s.Phase != Promoted {
 		t.Errorf("the second try ended %s, %v; want Promoted", s.Phase, err)
 	}
 }
@@ -80,7 +83,7 @@ func TestInterruptedSwapIsNotKnown(t *testing.T) {
 		r.cloud.onRead = func(*online.Endpoint) { cancel(errors.New("interrupted")) }
 		return online.Errorf(online.Unavailable, "the reply was lost")
 	}
-	_, _, err := r.Swap(ctx, s.ID, false)
+	_, _, err := r.Swap(ctx, s.ID, false, DefaultStrategy())
 	if err == nil || !strings.Contains(err.Error(), "not known") {
 		t.Errorf("error %v, want that the outcome is not known", err)
 	}
@@ -93,13 +96,13 @@ func TestInterruptedSwapIsNotKnown(t *testing.T) {
 func TestAlreadyLiveIsTrue(t *testing.T) {
 	r := newRig(t)
 	r.live(t, "one")
-	if _, already, err := r.Swap(t.Context(), "", false); err != nil || !already {
+	if _, already, err := r.Swap(t.Context(), "", false, DefaultStrategy()); err != nil || !already {
 		t.Fatalf("already = %v, %v", already, err)
 	}
 	changed := r.cloud.deployments["blue"].Deployment
 	changed.Description = "changed by hand"
 	r.cloud.keep(changed)
-	_, _, err := r.Swap(t.Context(), "", false)
+	_, _, err := r.Swap(t.Context(), "", false, DefaultStrategy())
 	r.wants(t, err, online.Refused, "was changed since", Promoted)
 }
 
@@ -124,7 +127,7 @@ func TestRollbackIsNotSwapped(t *testing.T) {
 	if _, _, err := r.Rollback(t.Context(), ""); err != nil {
 		t.Fatal(err)
 	}
-	_, _, err := r.Swap(t.Context(), "", false)
+	_, _, err := r.Swap(t.Context(), "", false, DefaultStrategy())
 	r.wants(t, err, online.Refused, "is a rollback", Promoted)
 }
 
@@ -137,7 +140,7 @@ func TestEndThatIsNotSaved(t *testing.T) {
 		t.Fatal(err)
 	}
 	turn.seq = 0 // an entry that is there
-	if err := turn.halt(t.Context(), online.Endpoint{}); err == nil || !strings.Contains(err.Error(), "someone else moved it; nothing more is done; and the end could not be saved") {
+	if err := turn.halt(t.Context(), turn.moved(online.Endpoint{})); err == nil || !strings.Contains(err.Error(), "someone else moved it; nothing more is done; and the end could not be saved") {
 		t.Errorf("error %v, want both reasons", err)
 	}
 	if turn.state.Phase != Tested {

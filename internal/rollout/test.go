@@ -3,24 +3,26 @@ package rollout
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
-	"time"
 
 	"hotswap/internal/checks"
 	"hotswap/internal/online"
 )
 
-// Check is the request that a candidate must answer, and the answer where one is expected.
-type Check struct {
-	Request   []byte
-	Want      []byte // JSON; nil where any answer that is not an error's text will do
-	Tolerance float64
+// Tests are what a candidate must pass before it gets any traffic.
+type Tests struct {
+	Suite checks.Suite
+	Diff  *Diff // nil where predictions are not compared
 }
 
-// Test sends the check to the candidate of a rollout, by header, and saves the verdict. id ""
+// Diff asks that live and candidate are sent the same requests and their predictions compared.
+type Diff struct {
+	Requests []checks.Request // none: those of the suite
+	Options  checks.DiffOptions
+}
+
+// Test runs the tests against the candidate of a rollout, by header, and saves the verdict. id ""
 // means the newest rollout.
-func (r *Runner) Test(ctx context.Context, id string, c Check) (State, error) {
+func (r *Runner) Test(ctx context.Context, id string, tests Tests) (State, error) {
 	t, err := r.rejoin(ctx, id)
 	if err != nil {
 		return State{}, err
@@ -29,23 +31,25 @@ func (r *Runner) Test(ctx context.Context, id string, c Check) (State, error) {
 		return t.state, online.Errorf(online.Refused, "rollout %s is over (%s): there is no candidate to test; run hotswap deploy",
 			t.state.ID, t.state.Phase)
 	}
-	if err := t.test(ctx, c); err != nil {
+	if err := t.test(ctx, tests); err != nil {
 		return t.state, err
 	}
 	return t.state, t.lease.rest(ctx)
 }
 
-func (t *turn) test(ctx context.Context, c Check) error {
-	switch t.state.Phase {
-	case Deployed, Tested:
-	case Swapping:
-		return t.drop(ctx, online.Errorf(online.Conflict, "rollout %s was cut off in its swap: run hotswap swap to go on with it", t.state.ID))
+func (t *turn) test(ctx context.Context, tests Tests) error {
+	switch p := t.state.Phase; {
+	case p == Deployed, p == Tested:
+	case p.carries():
+		return t.drop(ctx, online.Errorf(online.Conflict, "rollout %s has moved traffic: run hotswap resume to go on with it", t.state.ID))
 	default:
 		return t.drop(ctx, online.Errorf(online.Refused, "rollout %s has no candidate: it is %s; run hotswap deploy again", t.state.ID, t.state.Phase))
 	}
-	v, err := t.verdict(ctx, c)
+	kept, stop := t.lease.keep(ctx)
+	defer stop()
+	v, err := t.verdict(kept, tests)
 	if err != nil {
-		return t.leave(ctx, err)
+		return t.leave(ctx, cause(kept, err))
 	}
 	t.state.Verdict = &v
 	if !v.Passed {
@@ -65,10 +69,9 @@ func reasons(v checks.Verdict) (errs []error) {
 	return errs
 }
 
-// verdict judges one answer. The candidate must be the same deployment before and after it,
-// else the verdict says nothing about what would go live.
-func (t *turn) verdict(ctx context.Context, c Check) (checks.Verdict, error) {
-	v := checks.Verdict{Deployment: t.state.Candidate.Deployment, Fingerprint: t.state.Candidate.Fingerprint}
+// verdict runs the tests. The candidate must be the same deployment before and after them, else
+// the verdict says nothing about what would go live.
+func (t *turn) verdict(ctx context.Context, tests Tests) (v checks.Verdict, err error) {
 	if err := t.unchanged(ctx); err != nil {
 		return v, err
 	}
@@ -76,45 +79,43 @@ func (t *turn) verdict(ctx context.Context, c Check) (checks.Verdict, error) {
 	if err != nil {
 		return v, err
 	}
-	answer, err := t.Target(e, v.Deployment).Score(ctx, checks.Request{Body: c.Request})
+	name := t.state.Candidate.Deployment
+	candidate := t.Target(e, name)
+	var live checks.Target // nil where nothing is live yet
+	if former := t.state.former(); former != "" {
+		live = t.Target(e, former)
+	}
+	report, err := tests.Suite.Run(ctx, name, candidate, live)
 	if err != nil {
 		return v, err
+	}
+	if tests.Diff != nil {
+		if err := t.diff(ctx, tests, live, candidate, &report); err != nil {
+			return v, err
+		}
 	}
 	if err := t.unchanged(ctx); err != nil {
 		return v, err
 	}
-	v.Reasons = judge(answer, v.Deployment, c)
-	v.Passed = len(v.Reasons) == 0
-	v.Requests, v.Status, v.Answered = 1, answer.Status, time.Now().UTC()
-	return v, nil
+	report.Fingerprint = t.state.Candidate.Fingerprint
+	if t.Report != nil {
+		t.Report(report)
+	}
+	return report.Verdict(), nil
 }
 
-// judge lists what is wrong with the answer.
-func judge(a checks.Answer, candidate string, c Check) (reasons []string) {
-	if a.Deployment != candidate {
-		reasons = append(reasons, fmt.Sprintf("the answer came from deployment %q, want %q", a.Deployment, candidate))
+// diff compares the predictions of live and candidate.
+func (t *turn) diff(ctx context.Context, tests Tests, live, candidate checks.Target, report *checks.Report) error {
+	requests := tests.Diff.Requests
+	if len(requests) == 0 {
+		requests = tests.Suite.Requests()
 	}
-	if a.Status != http.StatusOK {
-		return append(reasons, fmt.Sprintf("the answer has status %d, want 200: %s", a.Status, excerpt(a.Body)))
+	d, err := checks.RunDiff(ctx, requests, live, candidate, t.state.former(), t.state.Candidate.Deployment, tests.Diff.Options)
+	report.Diff = &d
+	if d.NotCompared != "" {
+		t.Say("prediction diff: not made: %s", d.NotCompared)
 	}
-	if text, is := checks.ErrorText(a.Body); is {
-		return append(reasons, fmt.Sprintf("the answer has status 200 and is an error's text: %s", excerpt([]byte(text))))
-	}
-	if c.Want != nil {
-		if err := checks.Compare(c.Want, a.Body, c.Tolerance); err != nil {
-			reasons = append(reasons, "the answer is not the expected one: "+err.Error())
-		}
-	}
-	return reasons
-}
-
-// excerpt keeps messages readable.
-func excerpt(body []byte) string {
-	const most = 300
-	if len(body) > most {
-		return string(body[:most]) + "…"
-	}
-	return string(body)
+	return err
 }
 
 // unchanged requires that the candidate is still the deployment that was put.

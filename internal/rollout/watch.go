@@ -1,0 +1,223 @@
+package rollout
+
+import (
+	"context"
+	"time"
+
+	"hotswap/internal/azure"
+	"hotswap/internal/journal"
+	"hotswap/internal/online"
+)
+
+// Bounds of how often a step is looked at.
+const (
+	lookAtLeast = 15 * time.Second
+	lookAtMost  = 200 * time.Millisecond
+	lookShare   = 20 // looks in a step's time
+	sayEvery    = 15 * time.Second
+)
+
+// watch looks at a step that carries traffic until the policy decides.
+func (t *turn) watch(ctx context.Context) error {
+	kept, stop := t.lease.keep(ctx)
+	defer stop()
+	every := min(max(t.state.Plan.Strategy.watchTime(t.state.Step)/lookShare, lookAtMost), lookAtLeast)
+	var said time.Time
+	for {
+		o, err := t.observe(kept)
+		if err != nil {
+			return t.lost(ctx, cause(kept, err))
+		}
+		act, a := t.state.next(o)
+		if act != wait {
+			t.Say("%d %%: %s: %s", a.Percent, a.Outcome, a)
+			return t.act(ctx, act, a)
+		}
+		if time.Since(said) > sayEvery {
+			said = time.Now()
+			t.Say("%d %%: %s", a.Percent, a)
+		}
+		if err := sleep(kept, every); err != nil {
+			return t.drop(ctx, err)
+		}
+	}
+}
+
+// act does what the policy has decided.
+func (t *turn) act(ctx context.Context, act action, a Analysis) error {
+	next := t.state.after(act, a)
+	t.state.Analyses = next.Analyses
+	switch next.Phase {
+	case Swapping:
+		return t.take(ctx, next.Step)
+	case RollingBack:
+		return t.rollBack(ctx, next.Reason)
+	case Paused:
+		t.Say("paused at %d %%: run hotswap promote or hotswap abort", a.Percent)
+		if err := t.enter(ctx, Paused); err != nil {
+			return t.drop(ctx, err)
+		}
+		return nil
+	}
+	return t.retireOrEnd(ctx)
+}
+
+// observe reads what is known of the step now. It fails where the traffic is not what the step
+// made it, and where the endpoint can't be read; what the metrics don't say is unknown.
+func (t *turn) observe(ctx context.Context) (o Observation, err error) {
+	var e online.Endpoint
+	err = poll(ctx, staleTime, staleEvery, func() (bool, error) {
+		e, err = t.Cloud.Endpoint(ctx, t.Endpoint)
+		if err != nil {
+			return false, ignoreUnavailable(err)
+		}
+		atOnce := e.Properties[online.RoutesAtOnce] != "" // else a read may be stale
+		return !e.State.Busy() && (atOnce || t.state.standing(e) == atAfter), nil
+	})
+	switch {
+	case ctx.Err() != nil:
+		return o, context.Cause(ctx)
+	case e.Name != "" && t.state.standing(e) != atAfter:
+		return o, t.moved(e)
+	case err != nil:
+		return o, err
+	}
+	o.Abort, o.Promote = t.decided(ctx)
+	reach := t.reach(e)
+	o.Elapsed = reach.Sub(t.state.InForce)
+	o.Window = t.window(ctx, e, reach)
+	return o, nil
+}
+
+// decided reads what people have decided about the rollout.
+func (t *turn) decided(ctx context.Context) (abort string, promote bool) {
+	decisions, err := t.Journal.Decisions(ctx, t.state.ID)
+	if err != nil {
+		t.Say("what was decided can't be read: %v", err)
+		return "", false
+	}
+	for _, d := range decisions {
+		switch {
+		case d.Kind == journal.Abort:
+			abort = "aborted by " + d.By
+			if d.Reason != "" {
+				abort += ": " + d.Reason
+			}
+		case d.Kind == journal.Promote && d.Step == t.state.Step:
+			promote = true
+		}
+	}
+	return abort, promote
+}
+
+// abort says who wants the rollout aborted, or "".
+func (t *turn) abort(ctx context.Context) string {
+	by, _ := t.decided(ctx)
+	return by
+}
+
+// MetricsLag is how long Azure's newest minutes may still read zero (learn.microsoft.com, "Azure
+// Monitor Metrics", on latency: most metrics are there within minutes).
+const MetricsLag = 5 * time.Minute
+
+// grain of Azure's metrics (learn.microsoft.com, "Supported metrics for Microsoft.MachineLearningServices/workspaces/onlineEndpoints").
+const grain = time.Minute
+
+// final reports whether a server's metrics are final at once, and counted by the second.
+func final(e online.Endpoint) bool { return e.Properties[online.MetricsAtOnce] != "" }
+
+// reach is until when the metrics can be believed.
+func (t *turn) reach(e online.Endpoint) time.Time {
+	if final(e) {
+		return t.Cloud.Now().Truncate(time.Second)
+	}
+	return t.Cloud.Now().Add(-t.MetricsLag).Truncate(t.grain())
+}
+
+func (t *turn) grain() time.Duration { return max(min(grain, t.MetricsLag), time.Second) }
+
+// window reads what both sides have answered since the step's traffic was in force. While the
+// rollout is paused it is the newest stretch, as long as the step was watched.
+func (t *turn) window(ctx context.Context, e online.Endpoint, to time.Time) Window {
+	from := ceil(t.state.InForce, e, t)
+	if newest := to.Add(-t.state.Plan.Strategy.watchTime(t.state.Step)); t.state.Phase == Paused && newest.After(from) {
+		from = newest
+	}
+	w := Window{From: from, To: to}
+	if !to.After(from) {
+		w.Unknown = "no time has passed that the metrics tell of"
+		return w
+	}
+	w.Candidate, w.Unknown = t.side(ctx, e, t.state.Candidate.Deployment, from, to)
+	live := t.state.Plan.Before.Traffic.Live()
+	if live == "" || w.Unknown != "" {
+		return w
+	}
+	if t.state.to().traffic.Share(live) == 0 { // nothing to compare with now: the time before the swap
+		to = floor(t.state.Written, e, t)
+		from = to.Add(-w.To.Sub(w.From))
+	}
+	w.Live = new(Side)
+	*w.Live, w.Unknown = t.side(ctx, e, live, from, to)
+	return w
+}
+
+// ceil and floor are the bounds of what the metrics count in one piece.
+func ceil(at time.Time, e online.Endpoint, t *turn) time.Time {
+	piece := t.piece(e)
+	return at.Add(piece - 1).Truncate(piece)
+}
+
+func floor(at time.Time, e online.Endpoint, t *turn) time.Time { return at.Truncate(t.piece(e)) }
+
+func (t *turn) piece(e online.Endpoint) time.Duration {
+	if final(e) {
+		return time.Second
+	}
+	return t.grain()
+}
+
+// side adds up what a deployment answered. A minute that is missing, or reads zero where the
+// newest may, makes it unknown.
+func (t *turn) side(ctx context.Context, e online.Endpoint, deployment string, from, to time.Time) (s Side, unknown string) {
+	q := azure.MetricsQuery{Endpoint: t.Endpoint, Deployment: deployment, From: from, To: to}
+	if !final(e) {
+		q.Interval = t.grain()
+	}
+	points, err := t.Cloud.Metrics(ctx, q)
+	if err != nil {
+		return s, "the metrics can't be read: " + err.Error()
+	}
+	if len(points) == 0 {
+		return s, "the metrics of " + deployment + " are missing"
+	}
+	for _, p := range points {
+		if !p.Known || p.Requests == 0 && !final(e) {
+			return s, "the metrics of " + deployment + " are missing or zero at " + p.At.UTC().Format(time.TimeOnly)
+		}
+		s = s.plus(p)
+	}
+	return s, ""
+}
+
+// plus adds a point to the side. Percentiles don't add up: the mean by requests stands for them,
+// on both sides alike; from a server that counts by the second there is one point, which is exact.
+func (s Side) plus(p azure.MetricsPoint) Side {
+	before, more := float64(s.Requests), p.Requests
+	if before+more > 0 {
+		s.P50 = time.Duration((float64(s.P50)*before + float64(p.P50)*more) / (before + more))
+		s.P99 = time.Duration((float64(s.P99)*before + float64(p.P99)*more) / (before + more))
+	}
+	s.Requests += int(p.Requests)
+	for status, n := range p.ByStatus {
+		switch {
+		case status >= 500 || status == 424 || status == 408:
+			s.Errors += int(n)
+		case status == 429:
+			s.Throttled += int(n)
+		case status >= 400:
+			s.ClientErrors += int(n)
+		}
+	}
+	return s
+}
