@@ -54,6 +54,28 @@ func (c *Client) PutEnvironment(ctx context.Context, e online.Environment) (onli
 	return ref, nil
 }
 
+// Environment reads one version of an environment of the workspace; the newest where the reference
+// says so.
+func (c *Client) Environment(ctx context.Context, ref online.Ref) (e online.Environment, err error) {
+	if ref, err = c.resolve(ctx, ref); err != nil {
+		return e, err
+	}
+	e.Ref = ref
+	resp, err := c.factory.NewEnvironmentVersionsClient().Get(ctx, c.workspace.ResourceGroup, c.workspace.Name, ref.Name, ref.Version, nil)
+	if err != nil {
+		return e, failed(err, "read environment %q version %q", ref.Name, ref.Version)
+	}
+	p := value(resp.Properties)
+	e.Image, e.CondaFile, e.OSType = value(p.Image), value(p.CondaFile), string(value(p.OSType))
+	e.BuildContext, e.Dockerfile = value(value(p.Build).ContextURI), value(value(p.Build).DockerfilePath)
+	if p.InferenceConfig != nil {
+		if e.InferenceConfig, err = json.Marshal(p.InferenceConfig); err != nil {
+			return e, online.Errorf(online.Internal, "read environment %q version %q: %w", ref.Name, ref.Version, err)
+		}
+	}
+	return e, nil
+}
+
 // nameEnvironment gives an environment the name and the version that it lacks.
 func (c *Client) nameEnvironment(ctx context.Context, ref online.Ref, p *armmachinelearning.EnvironmentVersionProperties) (online.Ref, error) {
 	if ref.Name == "" {

@@ -3,6 +3,7 @@ package azure_test
 import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
+	"crypto/md5" //nolint:gosec // because Content-MD5 is what the protocol has
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -256,6 +257,8 @@ func (f *fakeAzure) blob(w http.ResponseWriter, r *http.Request) {
 	case r.URL.Query().Get("sig") != "sas" && !strings.HasPrefix(r.Header.Get("Authorization"), "SharedKey acct:"):
 		w.Header().Set("x-ms-error-code", "AuthorizationPermissionMismatch")
 		w.WriteHeader(403)
+	case r.URL.Query().Get("comp") == "list":
+		f.listBlobs(w, r)
 	case r.Method == http.MethodHead && !there, r.Method == http.MethodGet && !there:
 		w.Header().Set("x-ms-error-code", "BlobNotFound")
 		w.WriteHeader(404)
@@ -275,6 +278,20 @@ func (f *fakeAzure) blob(w http.ResponseWriter, r *http.Request) {
 		f.blobs[name], _ = io.ReadAll(r.Body)
 		w.WriteHeader(201)
 	}
+}
+
+// listBlobs lists the blobs of a container below a prefix.
+func (f *fakeAzure) listBlobs(w http.ResponseWriter, r *http.Request) {
+	var items strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(f.blobs)) {
+		if item, ok := strings.CutPrefix(name, r.URL.Path+"/"); ok && strings.HasPrefix(item, r.URL.Query().Get("prefix")) {
+			sum := md5.Sum(f.blobs[name]) //nolint:gosec // because Content-MD5 is what the protocol has
+			fmt.Fprintf(&items, `<Blob><Name>%s</Name><Properties><Content-Length>%d</Content-Length><Content-MD5>%s</Content-MD5></Properties></Blob>`,
+				item, len(f.blobs[name]), base64.StdEncoding.EncodeToString(sum[:]))
+		}
+	}
+	w.Header().Set("Content-Type", "application/xml")
+	fmt.Fprintf(w, `<?xml version="1.0" encoding="utf-8"?><EnumerationResults><Blobs>%s</Blobs><NextMarker/></EnumerationResults>`, items.String())
 }
 
 func (f *fakeAzure) count(call string) (n int) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"hotswap/internal/online"
 )
@@ -17,6 +18,17 @@ var readOnly = []string{"id", "name", "type", "systemData"}
 // kept are the entries of properties.properties that Azure and its Python client keep there for
 // themselves; they change without the deployment changing.
 var kept = []string{"AzureAsyncOperationUri", "azureml.onlineendpointid", "createdBy", "createdAt", "lastModifiedAt"}
+
+// Own is a deployment's properties without those that the service keeps there for itself.
+func Own(properties map[string]string) map[string]string {
+	own := map[string]string{}
+	for key, v := range properties {
+		if !slices.Contains(kept, key) {
+			own[key] = v
+		}
+	}
+	return own
+}
 
 // fingerprint is the time of creation and a hash over what else raw, the answer to a GET, says of
 // a deployment but for what only the service writes. It is taken from the answer itself and not

@@ -1,8 +1,10 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/machinelearning/armmachinelearning/v4"
@@ -28,15 +30,37 @@ func (c *Client) defaultStore(ctx context.Context) (datastore, error) {
 	if err != nil {
 		return datastore{}, err
 	}
-	protocol := value(blob.Protocol)
-	if protocol == "" {
-		protocol = "https"
-	}
-	d := datastore{name: name, url: fmt.Sprintf("%s://%s.blob.%s/%s", protocol, value(blob.AccountName), value(blob.Endpoint), value(blob.ContainerName))}
+	d := datastore{name: name, url: accountURL(blob) + "/" + value(blob.ContainerName)}
 	if d.client, err = c.openContainer(ctx, d, blob); err != nil {
 		return datastore{}, failed(err, "open datastore %q", name)
 	}
 	return d, nil
+}
+
+// accountURL is the address of a datastore's account.
+func accountURL(blob *armmachinelearning.AzureBlobDatastore) string {
+	return fmt.Sprintf("%s://%s.blob.%s", cmp.Or(value(blob.Protocol), "https"), value(blob.AccountName), value(blob.Endpoint))
+}
+
+// at opens the container that the URL of a folder names, which must be in the default datastore's
+// account, and returns the folder's path in it. What the datastore goes by opens the account's
+// other containers too, unless it is a signature for the one.
+func (c *Client) at(ctx context.Context, folder string) (*container.Client, string, error) {
+	name, blob, err := c.findStore(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	account := accountURL(blob)
+	path, ok := strings.CutPrefix(strings.Replace(folder, ":443/", "/", 1), account+"/") // Azure names the port at times
+	box, path, _ := strings.Cut(path, "/")
+	if !ok || box == "" {
+		return nil, "", online.Errorf(online.Invalid, "%q is not in the account of the default datastore, %s", folder, account)
+	}
+	client, err := c.openContainer(ctx, datastore{name: name, url: account + "/" + box}, blob)
+	if err != nil {
+		return nil, "", failed(err, "open container %q", box)
+	}
+	return client, strings.Trim(path, "/"), nil
 }
 
 func (c *Client) findStore(ctx context.Context) (string, *armmachinelearning.AzureBlobDatastore, error) {
