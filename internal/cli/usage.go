@@ -63,6 +63,7 @@ func newHelp() *cobra.Command {
 // The kinds of values that a flag may want, in people's words.
 var wanted = map[string]string{
 	"int": "a whole number", "float64": "a number", "bool": "true or false", "stringToString": "KEY=VALUE",
+	"duration": "a time with its unit, such as 10m or 500ms", "percent": "a percentage with its sign, such as 1%", "steps": "percentages such as 5,25,50,100",
 }
 
 // flagError tells what is wrong with a flag's value without the words of Go's parser.

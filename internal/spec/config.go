@@ -22,7 +22,7 @@ type Setting struct {
 
 // ReadConfig reads hotswap.yml. Paths in it are relative to the file.
 func ReadConfig(path string) ([]Setting, error) {
-	m, err := document.Open(path, "settings")
+	m, err := document.Open(path, "configuration")
 	if err != nil {
 		return nil, err
 	}

@@ -119,9 +119,9 @@ func TestConfigAndSchemaAgree(t *testing.T) {
 		"no time in words":       {"bake: 0s", ""},
 		"no time in quotes":      {`bake: "0"`, ""},
 
-		"unknown key":               {"retain: warm\nstepz: 100", `:2:1: settings: unknown key "stepz"; do you mean "steps"?`},
-		"a flag's name":             {"pause-at: 50", `:1:1: settings: unknown key "pause-at"; do you mean "pause_at"?`},
-		"a key of another file":     {"traffic: {}", `:1:1: settings: unknown key "traffic"`},
+		"unknown key":               {"retain: warm\nstepz: 100", `:2:1: configuration: unknown key "stepz"; do you mean "steps"?`},
+		"a flag's name":             {"pause-at: 50", `:1:1: configuration: unknown key "pause-at"; do you mean "pause_at"?`},
+		"a key of another file":     {"traffic: {}", `:1:1: configuration: unknown key "traffic"`},
 		"no value":                  {"max_disagreement:", `:1:1: max_disagreement: has no value`},
 		"a list":                    {"[1]", `:1:1: the file is a list`},
 		"path that is none":         {"tests: [a.yml]", `:1:8: tests: want text, got a list`},
@@ -232,7 +232,7 @@ func TestSchemaHasEveryKey(t *testing.T) {
 
 func TestNoConfig(t *testing.T) {
 	_, err := spec.ReadConfig(filepath.Join(t.TempDir(), spec.ConfigName))
-	if online.CodeOf(err) != online.Invalid || !strings.Contains(err.Error(), "read the settings's file: open") {
+	if online.CodeOf(err) != online.Invalid || !strings.Contains(err.Error(), "read the configuration's file: open") {
 		t.Errorf("error %v", err)
 	}
 	if !os.IsNotExist(err) && !strings.Contains(err.Error(), "no such file") {
