@@ -45,13 +45,7 @@ func TestAzureLike(t *testing.T) {
 			t.Errorf("blue has %d %% after the delay", got)
 		}
 
-		if _, err := w.put(deployment("green", "1", instances(0))); codeOf(err) != online.Invalid {
-			t.Errorf("parking: %v, want that Azure has none", err)
-		}
-		if e, err := w.Endpoint(t.Context(), "taxi"); err != nil || e.Properties[online.Parking]+e.Properties[online.MetricsAtOnce]+e.Properties[online.RoutesAtOnce] != "" {
-			t.Errorf("%v, %v: it says more than Azure", e.Properties, err)
-		}
-
+		w.saysNoMoreThanAzure()
 		o, err = w.putEndpoint(online.Endpoint{Name: "taxi"}, map[string]int{"green": 100})
 		if err != nil {
 			t.Fatal(err)
@@ -79,6 +73,18 @@ func TestAzureLike(t *testing.T) {
 		}
 		w.crash()
 	})
+}
+
+// saysNoMoreThanAzure checks that green can't be parked and that taxi doesn't say anything of the server.
+func (w *world) saysNoMoreThanAzure() {
+	w.t.Helper()
+	if _, err := w.put(deployment("green", "1", instances(0))); codeOf(err) != online.Invalid {
+		w.t.Errorf("parking: %v, want that Azure has none", err)
+	}
+	e, err := w.Endpoint(context.Background(), "taxi")
+	if err != nil || e.Properties[online.Parking]+e.Properties[online.MetricsAtOnce]+e.Properties[online.RoutesAtOnce] != "" {
+		w.t.Errorf("%v, %v: it says more than Azure", e.Properties, err)
+	}
 }
 
 // takes waits for the end of an operation, which must have taken so long and no more than a bit longer.
