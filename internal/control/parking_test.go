@@ -95,6 +95,23 @@ func TestParking(t *testing.T) {
 	}
 }
 
+// What the server says of itself comes back when an endpoint is written as it was read, and isn't kept.
+func TestAnnouncementsAreNotKept(t *testing.T) {
+	w := taxi(t)
+	e, err := w.Endpoint(t.Context(), "taxi")
+	if err != nil || e.Properties[online.Parking] != "yes" || e.Properties[online.MetricsAtOnce] != "PT1S" || e.Properties[online.RoutesAtOnce] == "" {
+		t.Errorf("%v, %v: want all that the server is better at", e.Properties, err)
+	}
+	e.Properties["own"] = "kept"
+	if _, err := w.putEndpoint(e, all); err != nil {
+		t.Fatal(err)
+	}
+	s, err := w.load(t.Context(), "taxi")
+	if want := map[string]string{"own": "kept"}; err != nil || !maps.Equal(s.endpoint.Properties, want) {
+		t.Errorf("kept %v, %v; want %v", s.endpoint.Properties, err, want)
+	}
+}
+
 // Wherever the server ends, the next one goes on.
 func TestParkingGoesOnAfterACrash(t *testing.T) {
 	w := idleGreen(t)
@@ -105,6 +122,9 @@ func TestParkingGoesOnAfterACrash(t *testing.T) {
 	w.eventually("it leaves the routes", func() bool { return len(w.live("green")) == 0 })
 	if o, _ := w.Operation(t.Context(), o.ID); o.Status != online.InProgress {
 		t.Error("it has succeeded while it drains")
+	}
+	if err := w.endpoint(map[string]int{"green": 100}); codeOf(err) != online.Invalid {
+		t.Errorf("traffic to one that is being parked: %v", err)
 	}
 	w.crash()
 	w.draining = nil
