@@ -175,10 +175,10 @@ func (d *Diff) compare(p *pair, r Request, live, candidate any) {
 		found := Disagreement{Request: r.Name, Index: i}
 		switch {
 		case i >= len(candidates):
-			diff.unlike = fmt.Sprintf("missing: the answer of %s has %d elements", d.Candidate, len(candidates))
+			diff.unlike = fmt.Sprintf("missing: the answer of %s has %s", d.Candidate, plural(len(candidates), "element"))
 			found.Live = cut(lives[i])
 		case i >= len(lives):
-			diff.unlike = fmt.Sprintf("missing: the answer of %s has %d elements", d.Live, len(lives))
+			diff.unlike = fmt.Sprintf("missing: the answer of %s has %s", d.Live, plural(len(lives), "element"))
 			found.Candidate = cut(candidates[i])
 		default:
 			t.compare("$", lives[i], candidates[i], &diff)
@@ -264,7 +264,7 @@ func (d *Diff) judge() {
 	bound := d.Options.MaxDisagreement
 	if bound >= 0 {
 		if d.Unknown > 0 {
-			d.Reasons = append(d.Reasons, fmt.Sprintf("%d of %d requests could not be compared, which is unknown and so does not pass: %s", d.Unknown, d.Requests, d.Failed[0]))
+			d.Reasons = append(d.Reasons, fmt.Sprintf("%d of %s could not be compared, which is unknown and so does not pass: %s", d.Unknown, plural(d.Requests, "request"), d.Failed[0]))
 		}
 		if d.Predictions == 0 && d.Unknown == 0 {
 			d.Reasons = append(d.Reasons, "no answer holds a prediction, so nothing was compared")

@@ -98,8 +98,8 @@ func TestDiffOfOneAnswer(t *testing.T) {
 		"a key is missing":               {`[{"a": 1, "b": 2}]`, `[{"a": 1}]`, within(9, 0), 1, 1, 0, "$.b: only live has it"},
 		"a key is new":                   {`[{"a": 1}]`, `[{"a": 2, "b": 2}]`, within(9, 0), 1, 1, 1, "$.b: only the candidate has it"},
 		"a row is longer":                {`[[1, 2]]`, `[[1, 2, 3]]`, within(9, 0), 1, 1, 0, "$: live has 2 elements, the candidate 3"},
-		"elements are missing":           {`[1, 2, 3]`, `[1]`, within(9, 0), 3, 2, 0, "missing: the answer of green has 1 elements"},
-		"elements are new":               {`[1]`, `[1, 2, 3]`, within(9, 0), 3, 2, 0, "missing: the answer of blue has 1 elements"},
+		"elements are missing":           {`[1, 2, 3]`, `[1]`, within(9, 0), 3, 2, 0, "missing: the answer of green has 1 element"},
+		"elements are new":               {`[1]`, `[1, 2, 3]`, within(9, 0), 3, 2, 0, "missing: the answer of blue has 1 element"},
 		"an array became an object":      {`[1, 2]`, `{"data": [1, 2]}`, within(9, 0), 2, 2, 0, "the candidate {"},
 		"an object became an array":      {`{"data": [1, 2]}`, `[1, 2]`, within(9, 0), 1, 1, 0, "the candidate [1,2]"},
 	}
@@ -160,7 +160,7 @@ func TestDiffUnknown(t *testing.T) {
 						t.Errorf("failed %q, want %q", d.Failed[i], want)
 					}
 				}
-				if bound >= 0 && !strings.Contains(strings.Join(d.Reasons, "\n"), "1 of 1 requests could not be compared") {
+				if bound >= 0 && !strings.Contains(strings.Join(d.Reasons, "\n"), "1 of 1 request could not be compared") {
 					t.Errorf("reasons %q", d.Reasons)
 				}
 			}

@@ -11,14 +11,14 @@ func (d Diff) WriteMarkdown(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### Prediction diff: %s\n\n%s.\n", d.verdict(), literal(capital(d.headline())))
 	if d.NotCompared == "" {
-		fmt.Fprintf(&b, "%d requests, %s.\n\n", d.Requests, literal(d.allowance()))
+		fmt.Fprintf(&b, "%s, %s.\n\n", plural(d.Requests, "request"), literal(d.allowance()))
 		d.markdownBars(&b)
 		d.markdownWorst(&b)
 	}
 	for _, list := range []struct {
 		head  string
 		texts []string
-	}{{"Not passed", d.Reasons}, {fmt.Sprintf("Unknown (%d of %d requests)", d.Unknown, d.Requests), d.Failed}} {
+	}{{"Not passed", d.Reasons}, {fmt.Sprintf("Unknown (%d of %s)", d.Unknown, plural(d.Requests, "request")), d.Failed}} {
 		if len(list.texts) == 0 {
 			continue
 		}

@@ -103,15 +103,15 @@ func TestDiffTextOfSpecialCases(t *testing.T) {
 	}{
 		"nothing live": {
 			diff(t, trips(1), nil, says("green", "[1]"), checks.DiffOptions{}),
-			"prediction diff of green: not compared: nothing is live yet, so there are no predictions to compare with: not compared\n",
+			"prediction diff of green: not compared: nothing is live yet, so there are no predictions to compare with\n",
 		},
 		"no bound": {
 			diff(t, trips(1), says("blue", "[1]"), says("green", "[2]"), checks.DiffOptions{MaxDisagreement: -1}),
-			"1 of 1 predictions disagree (100%), any may: not judged\n1 requests, any difference counts\n",
+			"1 of 1 predictions disagree (100%), any may: not judged\n1 request, any difference counts\n",
 		},
 		"passed": {
 			diff(t, trips(1), says("blue", "[1]"), says("green", "[1]"), checks.DiffOptions{Relative: 0.5}),
-			"0 of 1 predictions disagree (0%), at most 0% may: passed\n1 requests, a difference of more than 50% of the live number counts\n",
+			"0 of 1 predictions disagree (0%), at most 0% may: passed\n1 request, a difference of more than 50% of the live number counts\n",
 		},
 		"many": {
 			diff(t, trips(30), says("blue", "[1]"), says("green", "[2]"), checks.DiffOptions{Absolute: 0.5}),
@@ -119,7 +119,7 @@ func TestDiffTextOfSpecialCases(t *testing.T) {
 		},
 		"many unknown": {
 			diff(t, trips(30), says("blue", "[1]"), says("green", "null"), checks.DiffOptions{}),
-			"unknown: 20 more requests\n",
+			"unknown: 20 more\n",
 		},
 	}
 	for name, tt := range tests {
@@ -222,5 +222,19 @@ func TestDiffAsJSON(t *testing.T) {
 	}
 	if want := fmt.Sprintf(`"disagree":%d`, 2); !strings.Contains(string(text), want) {
 		t.Errorf("no %s in %s", want, text)
+	}
+}
+
+// A diff that could not be made is a skipped case for those who read JUnit, not one that passed.
+func TestDiffThatWasNotMadeIsSkipped(t *testing.T) {
+	d := diff(t, trips(1), nil, says("green", "[1]"), checks.DiffOptions{})
+	var b strings.Builder
+	if err := (checks.Report{Deployment: "green", Diff: &d}).WriteJUnit(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`tests="1" failures="0" errors="0" skipped="1"`, `<skipped message="nothing is live yet, so there are no predictions to compare with">`} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %s in\n%s", want, b.String())
+		}
 	}
 }

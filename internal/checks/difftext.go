@@ -54,17 +54,19 @@ func (d Diff) allowance() string {
 // WriteText writes the diff for a terminal.
 func (d Diff) WriteText(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", d.headline(), d.verdict())
+	b.WriteString(d.headline())
 	if d.NotCompared == "" {
-		fmt.Fprintf(&b, "%d requests, %s\n\n", d.Requests, d.allowance())
+		fmt.Fprintf(&b, ": %s\n%s, %s\n\n", d.verdict(), plural(d.Requests, "request"), d.allowance())
 		d.writeBars(&b)
 		d.writeWorst(&b)
 		for _, text := range d.Failed {
 			fmt.Fprintf(&b, "unknown: %s\n", plain(text))
 		}
 		if more := d.Unknown - len(d.Failed); more > 0 {
-			fmt.Fprintf(&b, "unknown: %d more requests\n", more)
+			fmt.Fprintf(&b, "unknown: %d more\n", more)
 		}
+	} else {
+		b.WriteByte('\n')
 	}
 	for _, text := range d.Reasons {
 		fmt.Fprintf(&b, "failed: %s\n", plain(text))

@@ -37,8 +37,12 @@ type (
 		Time    string        `xml:"time,attr"`
 		File    string        `xml:"file,attr,omitempty"`
 		Line    int           `xml:"line,attr,omitempty"`
+		Skipped *junitSkipped `xml:"skipped"`
 		Failure *junitFailure `xml:"failure"`
 		Output  string        `xml:"system-out,omitempty"`
+	}
+	junitSkipped struct {
+		Message string `xml:"message,attr"`
 	}
 	junitFailure struct {
 		Message string `xml:"message,attr"`
@@ -64,8 +68,11 @@ func (r Report) WriteJUnit(w io.Writer) error {
 		}
 		suite.Cases = append(suite.Cases, c)
 		suite.Tests++
-		if !d.Passed {
+		if c.Failure != nil {
 			suite.Failed++
+		}
+		if c.Skipped != nil {
+			suite.Skipped++
 		}
 	}
 	out, err := xml.MarshalIndent(junitReport{
@@ -89,13 +96,16 @@ func (c Result) junit(class string) junitCase {
 	return j
 }
 
-// junit is the diff as one more case.
+// junit is the diff as one more case; a skipped one where there was nothing to compare with.
 func (d *Diff) junit(class string) (junitCase, error) {
 	var text strings.Builder
 	if err := d.WriteText(&text); err != nil {
 		return junitCase{}, err
 	}
 	c := junitCase{Name: "prediction diff", Class: class, Time: inSeconds(0), Output: text.String()}
+	if d.NotCompared != "" {
+		c.Skipped = &junitSkipped{d.NotCompared}
+	}
 	if !d.Passed {
 		c.Failure = &junitFailure{Message: strings.Join(d.Reasons, "; "), Type: "failed", Text: strings.Join(d.Reasons, "\n")}
 	}
