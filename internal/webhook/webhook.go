@@ -121,7 +121,9 @@ func isLoopback(host string) bool {
 // newClient returns a client that follows no redirect: the body and its signature are for the
 // URL's host alone.
 func newClient(given *http.Client) *http.Client {
-	c := &http.Client{}
+	own := http.DefaultTransport.(*http.Transport).Clone()
+	own.DisableKeepAlives = true
+	c := &http.Client{Transport: own}
 	if given != nil {
 		*c = *given
 	}

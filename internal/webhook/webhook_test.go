@@ -114,20 +114,50 @@ func TestEventsArriveInOrderAndSigned(t *testing.T) {
 	if len(r.got) != events || len(s.all()) > 0 {
 		t.Fatalf("%d requests, want %d; said %q", len(r.got), events, s.all())
 	}
+	connections := map[string]bool{}
 	for n, req := range r.got {
-		want := event(n)
-		var got webhook.Event
-		if err := json.Unmarshal([]byte(r.bodies[n]), &got); err != nil {
-			t.Fatal(err)
-		}
-		if got.ID != want.ID || got.State != want.State || !got.Time.Equal(want.Time) || string(got.Data) != `{"traffic":"blue 100"}` {
-			t.Errorf("event %d is %+v", n, got)
-		}
-		if req.Header.Get("X-Hotswap-Event") != want.State || req.Header.Get("X-Hotswap-Delivery") != want.ID ||
-			req.Header.Get("Content-Type") != "application/json" || req.URL.RawQuery != "token=abc" || req.Method != http.MethodPost {
-			t.Errorf("request %d: %s %s, %v", n, req.Method, req.URL, req.Header)
-		}
+		connections[req.RemoteAddr] = true
+		checkEvent(t, req, r.bodies[n], event(n))
 		checkSignature(t, req.Header, r.bodies[n])
+	}
+	if len(connections) != events {
+		t.Errorf("%d connections for %d events", len(connections), events)
+	}
+}
+
+// A connection that others have kept alive is not used: net/http would send again on another one
+// where that one turns out to be closed.
+func TestConnectionsOfOthersAreNotUsed(t *testing.T) {
+	r := &receiver{handle: answer(http.StatusOK)}
+	srv := httptest.NewServer(r)
+	defer srv.Close()
+	resp, err := http.Get(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	defer http.DefaultClient.CloseIdleConnections()
+	h, _ := hook(t, srv.URL, nil)
+	h.Send(event(1))
+	closeWithin(t, h, time.Minute)
+	if len(r.got) != 2 || r.got[0].RemoteAddr == r.got[1].RemoteAddr {
+		t.Errorf("%d requests, the second on the connection of the first", len(r.got))
+	}
+}
+
+func checkEvent(t *testing.T, req *http.Request, body string, want webhook.Event) {
+	t.Helper()
+	var got webhook.Event
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.ID != want.ID || got.State != want.State || !got.Time.Equal(want.Time) || string(got.Data) != `{"traffic":"blue 100"}` {
+		t.Errorf("event %+v, want %+v", got, want)
+	}
+	if req.Header.Get("X-Hotswap-Event") != want.State || req.Header.Get("X-Hotswap-Delivery") != want.ID ||
+		req.Header.Get("Content-Type") != "application/json" || req.URL.RawQuery != "token=abc" || req.Method != http.MethodPost {
+		t.Errorf("%s %s, %v", req.Method, req.URL, req.Header)
 	}
 }
 
