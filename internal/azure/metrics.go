@@ -46,7 +46,8 @@ type MetricsPoint struct {
 }
 
 // Metrics reads the points of a query, the oldest first, those that the service left out included. Where
-// there is an interval, From and To are cut to multiples of it, as Azure's points are.
+// there is an interval, From and To are cut to multiples of it, as Azure's points are; else only the whole
+// seconds between them count. Where none is left, there are no points.
 //
 // One point for all of the time is exact only where the service says so (online.MetricsAtOnce). It
 // is asked for by Total; points of an interval are asked for by Average, which alone Azure documents
@@ -54,6 +55,8 @@ type MetricsPoint struct {
 func (c *Client) Metrics(ctx context.Context, q MetricsQuery) ([]MetricsPoint, error) {
 	if q.Interval > 0 {
 		q.From, q.To = q.From.Truncate(q.Interval), q.To.Truncate(q.Interval)
+	} else {
+		q.From, q.To = q.From.Add(time.Second-1).Truncate(time.Second), q.To.Truncate(time.Second)
 	}
 	points := newPoints(q)
 	if len(points.list) == 0 {

@@ -111,13 +111,26 @@ func TestMetricsOfAllTheTime(t *testing.T) {
 	} {
 		f, o := newFakeAzure(t)
 		asked := monitor(f, tt.all, tt.byStatus)
-		got, err := connect(t, o).Metrics(t.Context(), azure.MetricsQuery{Endpoint: "taxi", Deployment: "blue", From: from, To: from.Add(77 * time.Second)})
+		got, err := connect(t, o).Metrics(t.Context(), azure.MetricsQuery{Endpoint: "taxi", Deployment: "blue", From: from.Add(-time.Millisecond), To: from.Add(77*time.Second + time.Millisecond)})
 		tt.want.At = from
 		if diff := cmp.Diff([]azure.MetricsPoint{tt.want}, got); diff != "" || err != nil {
 			t.Errorf("%s: %v\n%s", name, err, diff)
 		}
 		if q := (*asked)[0]; q.Get("interval") != "FULL" || q.Get("aggregation") != "total,average" || q.Get("timespan") != "2026-01-01T12:00:20Z/2026-01-01T12:01:37Z" {
 			t.Errorf("%s: asked %v", name, q)
+		}
+	}
+}
+
+func TestMetricsOfNoWholeSecond(t *testing.T) {
+	_, o := newFakeAzure(t)
+	from := time.Date(2026, 1, 1, 12, 0, 0, 1, time.UTC)
+	for name, q := range map[string]azure.MetricsQuery{
+		"of a second": {From: from, To: from.Add(1500 * time.Millisecond)}, "of a minute": {From: from, To: from.Add(50 * time.Second), Interval: time.Minute},
+		"backwards": {From: from, To: from.Add(-time.Hour)},
+	} {
+		if points, err := connect(t, o).Metrics(t.Context(), q); err != nil || len(points) != 0 {
+			t.Errorf("%s: %v, %v; want no points", name, points, err)
 		}
 	}
 }
