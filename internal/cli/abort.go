@@ -1,11 +1,15 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"hotswap/internal/rollout"
+)
 
 func newAbort(s *session) *cobra.Command {
 	var (
-		endpoint   endpointFlags
-		id, reason string
+		step   stepFlags
+		reason string
 	)
 	c := &cobra.Command{
 		Use:   "abort",
@@ -15,16 +19,13 @@ other is undone. Where a pipeline runs it, that is done there, and this waits fo
 		Example: `  hotswap abort -e taxi-fare -m "wrong model"`,
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			r, err := endpoint.runner(c.Context(), s)
-			if err != nil {
-				return err
-			}
-			state, err := r.Abort(c.Context(), id, reason)
-			return s.told(state, err)
+			return step.run(c.Context(), s, func(r *rollout.Runner) (rollout.State, error) {
+				return r.Abort(c.Context(), step.id, reason)
+			})
 		},
 	}
-	endpoint.add(c)
-	s.rolloutFlag(c, &id)
+	step.add(s, c)
+	s.settled(c)
 	c.Flags().StringVarP(&reason, "message", "m", "", "`TEXT` that says why")
 	return c
 }

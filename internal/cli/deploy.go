@@ -10,7 +10,10 @@ import (
 )
 
 func newDeploy(s *session) *cobra.Command {
-	var flags deployFlags
+	var (
+		flags deployFlags
+		hook  webhookFlags
+	)
 	c := &cobra.Command{
 		Use:   "deploy",
 		Short: "Deploy a model to the slot that carries no traffic",
@@ -29,11 +32,18 @@ lock is kept for them.`,
 			if err != nil {
 				return err
 			}
+			done, err := hook.attach(c.Context(), s, r)
+			if err != nil {
+				return err
+			}
+			defer done()
 			state, err := r.Deploy(c.Context(), req)
 			return s.told(state, err)
 		},
 	}
 	flags.add(c)
+	hook.add(c)
+	s.settled(c)
 	return c
 }
 

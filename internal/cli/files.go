@@ -2,14 +2,12 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"hotswap/internal/azure"
-	"hotswap/internal/checks"
 	"hotswap/internal/online"
 	"hotswap/internal/rollout"
 	"hotswap/internal/spec"
@@ -61,41 +59,11 @@ func (f *endpointFlags) runner(ctx context.Context, s *session) (*rollout.Runner
 	return s.runner(ctx, name)
 }
 
-// checkFlags are the request that a candidate must answer.
-type checkFlags struct {
-	request, expected string
-	tolerance         float64
-}
-
-func (f *checkFlags) add(c *cobra.Command) {
-	c.Flags().StringVar(&f.request, "request-file", "", "JSON `FILE` that is sent to the candidate")
-	c.Flags().StringVar(&f.expected, "expected-file", "", "JSON `FILE` with the answer that is expected")
-	c.Flags().Float64Var(&f.tolerance, "tolerance", 0, "how far a number may be from the expected one, in its own `UNIT`")
-}
-
-// tests is the suite of the one request.
-func (f *checkFlags) tests(s *session) (t rollout.Tests, err error) {
-	if f.tolerance < 0 {
-		return t, usagef("--tolerance is %v, want 0 or more", f.tolerance)
-	}
-	request, err := s.read("request-file", f.request)
-	if err != nil {
-		return t, err
-	}
-	var want []byte
-	if f.expected != "" {
-		want, err = s.read("expected-file", f.expected)
-		if err == nil && !json.Valid(want) {
-			err = online.Errorf(online.Invalid, "--expected-file: %s is not JSON", f.expected)
-		}
-	}
-	return rollout.Tests{Suite: checks.Single(request, want, f.tolerance)}, err
-}
-
 // deployFlags are what a candidate is made of.
 type deployFlags struct {
 	endpointFile, deploymentFile, modelVersion, logs, reason string
 	updateEndpoint                                           bool
+	wait                                                     waitFlag
 }
 
 func (f *deployFlags) add(c *cobra.Command) {
@@ -105,6 +73,7 @@ func (f *deployFlags) add(c *cobra.Command) {
 	c.Flags().BoolVar(&f.updateEndpoint, "update-endpoint", false, "merge the endpoint file over an endpoint that exists; its traffic is never touched")
 	c.Flags().StringVar(&f.logs, "logs", "", "save the deployment's log in `DIR`")
 	c.Flags().StringVarP(&f.reason, "message", "m", "", "`TEXT` shown to those whom the lock keeps waiting")
+	f.wait.add(c)
 	_ = c.MarkFlagRequired("endpoint-file")
 	_ = c.MarkFlagRequired("deployment-file")
 }
@@ -134,7 +103,7 @@ func (f *deployFlags) runner(ctx context.Context, s *session, req *rollout.Reque
 		return nil, err
 	}
 	r.SaveLog = s.saveLog(f.logs)
-	return r, nil
+	return r, f.wait.set(r)
 }
 
 // checkUploads finds what can't be uploaded before anything is locked or written.

@@ -1,12 +1,13 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"hotswap/internal/rollout"
+)
 
 func newPromote(s *session) *cobra.Command {
-	var (
-		endpoint endpointFlags
-		id       string
-	)
+	var step stepFlags
 	c := &cobra.Command{
 		Use:   "promote",
 		Short: "Let a rollout go on that is paused",
@@ -15,15 +16,12 @@ there; else it goes on here, to its end.`,
 		Example: `  hotswap promote -e taxi-fare`,
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			r, err := endpoint.runner(c.Context(), s)
-			if err != nil {
-				return err
-			}
-			state, err := r.Promote(c.Context(), id)
-			return s.told(state, err)
+			return step.run(c.Context(), s, func(r *rollout.Runner) (rollout.State, error) {
+				return r.Promote(c.Context(), step.id)
+			})
 		},
 	}
-	endpoint.add(c)
-	s.rolloutFlag(c, &id)
+	step.add(s, c)
+	s.settled(c)
 	return c
 }

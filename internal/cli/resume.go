@@ -1,12 +1,13 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
+
+	"hotswap/internal/rollout"
+)
 
 func newResume(s *session) *cobra.Command {
-	var (
-		endpoint endpointFlags
-		id       string
-	)
+	var step stepFlags
 	c := &cobra.Command{
 		Use:   "resume",
 		Short: "Go on with a rollout whose pipeline has ended on the way",
@@ -16,15 +17,12 @@ not passed its test is undone. It says which.`,
 		Example: `  hotswap resume -e taxi-fare`,
 		Args:    noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			r, err := endpoint.runner(c.Context(), s)
-			if err != nil {
-				return err
-			}
-			state, err := r.Resume(c.Context(), id)
-			return s.told(state, err)
+			return step.run(c.Context(), s, func(r *rollout.Runner) (rollout.State, error) {
+				return r.Resume(c.Context(), step.id)
+			})
 		},
 	}
-	endpoint.add(c)
-	s.rolloutFlag(c, &id)
+	step.add(s, c)
+	s.settled(c)
 	return c
 }

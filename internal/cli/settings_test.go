@@ -69,7 +69,7 @@ func TestEveryKeyIsAFlagAndEveryFlagAKey(t *testing.T) {
 	flags.add(c)
 	got := map[string]bool{}
 	c.Flags().VisitAll(func(f *pflag.Flag) { got[strings.ReplaceAll(f.Name, "-", "_")] = true })
-	want := map[string]bool{"endpoint_file": true, "deployment_file": true, "message": true} // what a rollout is of, and why
+	want := map[string]bool{"endpoint_file": true, "deployment_file": true, "message": true, "report": true} // what one rollout is of, why, and who is told
 	for _, key := range spec.ConfigKeys() {
 		want[key] = true
 	}
@@ -87,8 +87,8 @@ func TestSettingsByDefault(t *testing.T) {
 	if diff := cmp.Diff(rollout.DefaultStrategy(), got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
-	if want := (checks.DiffOptions{MaxDisagreement: -1}); flags.diff.options != want {
-		t.Errorf("diff %+v", flags.diff.options)
+	if want := (checks.DiffOptions{MaxDisagreement: -1}); flags.test.diff.options != want {
+		t.Errorf("diff %+v", flags.test.diff.options)
 	}
 }
 
@@ -130,10 +130,10 @@ update_endpoint: true
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Error(err, diff)
 	}
-	if want := (checks.DiffOptions{Absolute: 0.25, Relative: 0.08, MaxDisagreement: 0.09}); flags.diff.options != want {
-		t.Errorf("diff %+v", flags.diff.options)
+	if want := (checks.DiffOptions{Absolute: 0.25, Relative: 0.08, MaxDisagreement: 0.09}); flags.test.diff.options != want {
+		t.Errorf("diff %+v", flags.test.diff.options)
 	}
-	if flags.wait != 5*time.Minute || flags.tests != filepath.Join(s.Dir, "tests.yml") || flags.deploy.modelVersion != "1.10" || !flags.deploy.updateEndpoint {
+	if flags.deploy.wait.most != 5*time.Minute || flags.test.suite != filepath.Join(s.Dir, "tests.yml") || flags.deploy.modelVersion != "1.10" || !flags.deploy.updateEndpoint {
 		t.Errorf("%+v", flags)
 	}
 	if sources["steps"] != "hotswap.yml:2" || sources["update-endpoint"] != "hotswap.yml:22" || len(sources) != 22 {
@@ -165,8 +165,8 @@ func TestWhichSettingCounts(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			flags, sources, err := settle(t, newTestSession(t, files, tt.variables), tt.args...)
-			if err != nil || flags.hook.url != tt.url || sources["webhook"] != tt.from || flags.wait != tt.wait {
-				t.Errorf("%v: %q from %q, wait %v", err, flags.hook.url, sources["webhook"], flags.wait)
+			if err != nil || flags.hook.url != tt.url || sources["webhook"] != tt.from || flags.deploy.wait.most != tt.wait {
+				t.Errorf("%v: %q from %q, wait %v", err, flags.hook.url, sources["webhook"], flags.deploy.wait.most)
 			}
 		})
 	}

@@ -1,47 +1,40 @@
 package cli
 
-import "github.com/spf13/cobra"
+import (
+	"github.com/spf13/cobra"
 
-// rolloutVariable names the rollout for the steps of one pipeline.
-const rolloutVariable = "HOTSWAP_ROLLOUT"
-
-// rolloutFlag names the rollout that a further step belongs to.
-func (s *session) rolloutFlag(c *cobra.Command, id *string) {
-	c.Flags().StringVar(id, "rollout", s.Getenv(rolloutVariable), "`ID` of the rollout that hotswap deploy began (default: $"+rolloutVariable+", else the newest)")
-}
+	"hotswap/internal/rollout"
+)
 
 func newTest(s *session) *cobra.Command {
 	var (
-		endpoint endpointFlags
-		check    checkFlags
-		id       string
+		step  stepFlags
+		flags testFlags
 	)
 	c := &cobra.Command{
 		Use:   "test",
-		Short: "Send a request to the candidate and judge its answer",
-		Long: `Test sends the request to the candidate of a rollout, by header, while it carries no traffic.
-It passes if the answer names that deployment, the deployment is the same before and after, the
-status is 200, the body is not an error's text, and it equals the expected answer where one is given.
+		Short: "Send requests to the candidate and judge its answers",
+		Long: `Test sends the requests of a suite to the candidate of a rollout, by header, while it carries no
+traffic. It passes if every case does, every answer names that deployment, and the deployment is the
+same before and after. --request-file is a suite of one request: its answer must have the status 200,
+not be an error's text, and equal the expected one where one is given.
 A candidate that fails is refused: its slot is given back what it held.`,
-		Example: `  hotswap test -e taxi-fare --request-file request.json
-  hotswap test -e taxi-fare --request-file request.json --expected-file expected.json --tolerance 0.01`,
+		Example: `  hotswap test -e taxi-fare --request-file request.json --expected-file expected.json --tolerance 0.01
+  hotswap test -e taxi-fare --tests tests.yml --max-disagreement 1% --report junit.xml`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			tests, err := check.tests(s)
+			tests, err := flags.tests(s)
 			if err != nil {
 				return err
 			}
-			r, err := endpoint.runner(c.Context(), s)
-			if err != nil {
-				return err
-			}
-			state, err := r.Test(c.Context(), id, tests)
-			return s.told(state, err)
+			return step.run(c.Context(), s, func(r *rollout.Runner) (rollout.State, error) {
+				flags.tell(s, r)
+				return r.Test(c.Context(), step.id, tests)
+			})
 		},
 	}
-	endpoint.add(c)
-	check.add(c)
-	_ = c.MarkFlagRequired("request-file")
-	s.rolloutFlag(c, &id)
+	step.add(s, c)
+	flags.add(c)
+	s.settled(c)
 	return c
 }

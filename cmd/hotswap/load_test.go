@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"hotswap/internal/load"
+)
+
+// scorers are clients that score an endpoint, each over a connection of its own, until they are
+// stopped. They never send a request twice.
+type scorers struct {
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	mu       sync.Mutex
+	requests int
+	failed   []string
+	by       map[string]int // requests by the deployment that answered
+}
+
+// score starts n of them, each with a request every pause.
+func (s *server) score(t *testing.T, endpoint string, n int, pause time.Duration, body string) *scorers {
+	t.Helper()
+	c := s.dial(t)
+	e, err := c.Endpoint(t.Context(), endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := c.ScoringKey(t.Context(), e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pem, err := os.ReadFile(s.ca)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	all := &scorers{stop: stop, by: map[string]int{}}
+	for range n {
+		one, err := load.NewClient(e.ScoringURI, &tls.Config{RootCAs: roots}, map[string]string{"Authorization": "Bearer " + key})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.running.Go(func() {
+			defer one.Close()
+			for ctx.Err() == nil {
+				all.count(one.Post(context.WithoutCancel(ctx), []byte(body)))
+				time.Sleep(pause)
+			}
+		})
+	}
+	t.Cleanup(func() { stop(); all.running.Wait() })
+	return all
+}
+
+func (s *scorers) count(a load.Answer, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.requests++
+	s.by[a.Header.Get("azureml-model-deployment")]++
+	switch {
+	case err != nil:
+		s.failed = append(s.failed, err.Error())
+	case a.Status != 200:
+		s.failed = append(s.failed, fmt.Sprintf("status %d: %s", a.Status, a.Body))
+	}
+}
+
+// end stops them and requires that none failed, of at least so many.
+func (s *scorers) end(t *testing.T, least int) {
+	t.Helper()
+	s.stop()
+	s.running.Wait()
+	if len(s.failed) > 0 || s.requests < least {
+		t.Errorf("%d of %d requests failed, want none of at least %d: %.3q", len(s.failed), s.requests, least, s.failed)
+	}
+}
