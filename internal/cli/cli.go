@@ -99,7 +99,8 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 locked by another rollou
 	root.SetHelpCommand(newHelp())
 	root.PersistentFlags().StringVarP(&s.output, "output", "o", "table", "`FORMAT` of what is printed: table or json")
 	for _, make := range []func(*session) *cobra.Command{
-		newDeploy, newTest, newSwap, newRollout, newRollback, newResume, newPromote, newAbort, newStatus, newModel, newEndpoint, newDeployment,
+		newDeploy, newTest, newSwap, newRollout, newRollback, newResume, newPromote, newAbort, newStatus, newHistory, newShow,
+		newLock, newUnlock, newModel, newEndpoint, newDeployment,
 	} {
 		c := make(s)
 		s.workspaceFlags(c)

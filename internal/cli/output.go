@@ -8,7 +8,7 @@ import (
 	"text/tabwriter"
 )
 
-// table is rows under a head, lined up.
+// table is rows under a head, lined up; it may have none.
 type table struct {
 	head []string
 	rows [][]string
@@ -18,7 +18,11 @@ func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
 func (t *table) write(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	for _, row := range append([][]string{t.head}, t.rows...) {
+	rows := t.rows
+	if t.head != nil {
+		rows = append([][]string{t.head}, t.rows...)
+	}
+	for _, row := range rows {
 		fmt.Fprintln(tw, strings.Join(row, "\t"))
 	}
 	return tw.Flush()

@@ -73,21 +73,12 @@ type statusView struct {
 	Rollout     *rolloutView               `json:"rollout"` // the newest, or null
 }
 
-// lockView is a held lock as -o json shows it.
-type lockView struct {
-	Holder  string    `json:"holder"`
-	Rollout string    `json:"rollout"`
-	Reason  string    `json:"reason"`
-	Fence   int64     `json:"fence"`
-	Expires time.Time `json:"expires"`
-}
-
 func viewStatus(now rollout.Status) statusView {
 	v := statusView{
 		Endpoint: now.Endpoint, ScoringURI: now.ScoringURI, State: now.State, Live: now.Traffic.Live(), Deployments: now.Deployments,
 	}
 	if l := now.Lock; l != nil {
-		v.Lock = &lockView{Holder: l.Holder.Name, Rollout: l.Rollout, Reason: l.Reason, Fence: l.Fence, Expires: l.Expires}
+		v.Lock = viewLock(*l)
 	}
 	if now.Last != nil {
 		last := viewRollout(*now.Last)
@@ -101,7 +92,7 @@ func (s *session) printStatus(now statusView) error {
 		return err
 	}
 	if l := now.Lock; l != nil && s.output == "table" {
-		s.say("locked by %s until %s: %s", l.Holder, l.Expires.Format(time.RFC3339), dash(l.Reason))
+		s.say("%s", l)
 	}
 	return nil
 }

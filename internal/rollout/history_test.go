@@ -77,6 +77,9 @@ func TestNoHistory(t *testing.T) {
 // More rollouts than are read at once come in their order, each from one entry.
 func TestLongHistory(t *testing.T) {
 	r := newRig(t)
+	if h, err := r.History(t.Context(), 20); err != nil || len(h) != 0 {
+		t.Errorf("History of a new endpoint = %+v, %v; want none", h, err)
+	}
 	const n = 3*readsAtOnce + 1
 	for fence := range n {
 		data, err := json.Marshal(State{ID: fmt.Sprint("r", fence), Phase: Promoted})
