@@ -28,6 +28,15 @@ type Decision struct {
 	Time    time.Time `json:"time"`
 }
 
+// String is like "abort by alice@laptop: fares are off".
+func (d Decision) String() string {
+	text := d.Kind + " by " + d.By
+	if d.Reason != "" {
+		text += ": " + d.Reason
+	}
+	return text
+}
+
 // blob is the decision's name. A promote is for one pause, so a later pause has another.
 func (d Decision) blob() string {
 	if d.Kind == Promote {

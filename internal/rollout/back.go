@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"errors"
+	"time"
 
 	"hotswap/internal/online"
 )
@@ -17,28 +18,50 @@ func (t *turn) rollBack(ctx context.Context, reason string) error {
 	return nil
 }
 
+// How often going back is tried, and what lies between two tries: with a management plane that is
+// away for some minutes, nobody else would do it.
+const (
+	backTries = 60
+	backEvery = 5 * time.Second
+)
+
 // goBack restores the traffic from before, if its deployments are still there unchanged and
 // healthy, and gives the slot back what it held. Else the candidate may be the only healthy copy:
 // it halts and leaves the traffic as it is, since traffic never goes to 0.
 func (t *turn) goBack(ctx context.Context) error {
+	e, err := t.back(ctx)
+	for try := 1; err != nil && worthRepeating(err) && !isMoved(err) && try < backTries; try++ {
+		t.Say("rolling back: %v; trying again", err)
+		if err := sleep(ctx, backEvery); err != nil {
+			return t.drop(ctx, err)
+		}
+		e, err = t.back(ctx)
+	}
+	switch {
+	case err == nil:
+		return t.isBack(ctx, e)
+	case online.CodeOf(err) == online.Refused:
+		return t.stay(ctx, e, err)
+	}
+	return t.lost(ctx, err)
+}
+
+// back tries once.
+func (t *turn) back(ctx context.Context) (online.Endpoint, error) {
 	e, err := t.quietEndpoint(ctx)
 	if err != nil {
-		return t.drop(ctx, err)
+		return e, err
 	}
 	switch t.state.standing(e) {
 	case atOther:
-		return t.halt(ctx, t.moved(e))
+		return e, t.moved(e)
 	case atAfter:
-		return t.isBack(ctx, e)
+		return e, nil
 	}
 	if err := t.wayBack(ctx); err != nil {
-		return t.stay(ctx, e, err)
+		return e, err
 	}
-	arrived, err := t.write(ctx, e)
-	if !arrived {
-		return t.lost(ctx, err)
-	}
-	return t.isBack(ctx, e)
+	return t.write(ctx, e)
 }
 
 // wayBack requires that what had the traffic before can take it again.
@@ -55,9 +78,6 @@ func (t *turn) wayBack(ctx context.Context) error {
 
 // stay halts where there is no way back.
 func (t *turn) stay(ctx context.Context, e online.Endpoint, err error) error {
-	if online.CodeOf(err) != online.Refused {
-		return t.drop(ctx, err)
-	}
 	return t.halt(ctx, online.Errorf(online.Conflict, "%s; and there is no way back: %w; %s may be the only healthy copy, so the traffic is left at %s: mend it with hotswap rollout, or move the traffic by hand",
 		t.state.Reason, err, t.state.Candidate.Deployment, e.Traffic))
 }

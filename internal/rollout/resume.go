@@ -119,11 +119,13 @@ func (r *Runner) carryOut(ctx context.Context, d journal.Decision) (State, error
 	if err != nil {
 		return t.last(), err
 	}
-	switch {
-	case t.state.Phase.carries(), t.state.Phase == Retiring:
-		err = t.proceed(ctx) // the decision is the first thing that it sees
+	switch p := t.state.Phase; {
+	case d.Kind == journal.Abort && p.carries() && p != RollingBack:
+		err = t.undo(ctx, d.String())
+	case p.carries(), p == Retiring:
+		err = t.proceed(ctx)
 	default:
-		err = t.cancel(ctx, "aborted by "+d.By, online.RolledBack)
+		err = t.cancel(ctx, d.String(), online.RolledBack)
 	}
 	if d.Kind == journal.Abort && t.state.Phase.Terminal() && t.state.Phase != Promoted && t.state.Phase != Failed {
 		err = nil // it ended as it was asked to

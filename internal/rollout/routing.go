@@ -111,36 +111,38 @@ func (t *turn) stands(ctx context.Context, e online.Endpoint) error {
 const writes = 3
 
 // write puts the traffic of the phase and believes only what it reads afterwards: a reply may be
-// lost after the effect, and is never answered by sending again before a read. arrived is false
-// where the traffic is as before, with the error that the last write met.
-func (t *turn) write(ctx context.Context, e online.Endpoint) (arrived bool, err error) {
+// lost after the effect, and is never answered by sending again before a read. It returns the
+// endpoint as it was read last; the error is a notTakenError where the traffic is as before.
+func (t *turn) write(ctx context.Context, e online.Endpoint) (online.Endpoint, error) {
 	kept, stop := t.lease.keep(ctx)
 	defer stop()
 	for try := 1; ; try++ {
 		e.Traffic, e.Mirror, e.Tags = t.state.to().traffic, t.state.to().mirror, t.tags(e.Tags)
 		if err := t.lease.outlives(kept, 1); err != nil {
-			return false, err
+			return e, err
 		}
 		t.Say("swap: %s to %s", t.state.from().traffic, e.Traffic)
 		crashpoint.At("rollout.traffic.before")
 		_, wrote := t.Cloud.PutEndpoint(kept, e)
 		crashpoint.At("rollout.traffic.after")
-		if e, err = t.believe(kept, wrote); err != nil {
-			return false, err
+		now, err := t.believe(kept, wrote)
+		if err != nil {
+			return e, err
 		}
+		e = now
 		switch t.state.standing(e) {
 		case atAfter:
 			t.state.Traffic = e.Traffic
-			return true, nil
+			return e, nil
 		case atOther:
-			return false, t.moved(e)
+			return e, t.moved(e)
 		}
 		t.Say("swap: not taken: %v", wrote)
 		if try == writes || !worthRepeating(wrote) {
-			return false, notTakenError{wrote}
+			return e, notTakenError{wrote}
 		}
 		if err := sleep(kept, time.Second); err != nil {
-			return false, err
+			return e, err
 		}
 	}
 }

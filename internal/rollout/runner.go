@@ -293,7 +293,12 @@ func (t *turn) drop(ctx context.Context, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.WriteTime)
 	defer cancel()
-	again := t.step && (t.state.Phase == Deployed || t.state.Phase == Tested) || t.state.Phase == Watching || t.state.Phase == Paused
+	carries := t.state.Phase == Watching || t.state.Phase == Paused
+	if carries && err != nil {
+		err = fmt.Errorf("%w; rollout %s is left %s with the traffic at %s: go on with hotswap resume, or go back with hotswap abort",
+			err, t.state.ID, t.state.Phase, t.state.Traffic)
+	}
+	again := carries || t.step && (t.state.Phase == Deployed || t.state.Phase == Tested)
 	if again && online.CodeOf(err) != online.Stale && t.lease.rest(ctx) == nil {
 		return err
 	}

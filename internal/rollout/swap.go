@@ -150,8 +150,8 @@ func (t *turn) retake(ctx context.Context) error {
 
 // send writes, and goes on by what became of it.
 func (t *turn) send(ctx context.Context, e online.Endpoint) error {
-	arrived, err := t.write(ctx, e)
-	if arrived {
+	e, err := t.write(ctx, e)
+	if err == nil {
 		return t.arrive(ctx, e)
 	}
 	_, not := errors.AsType[notTakenError](err)
@@ -167,10 +167,15 @@ func (t *turn) send(ctx context.Context, e online.Endpoint) error {
 // lost ends a turn whose write did not go as planned: halted where someone else wrote, else left
 // for the next one to find out.
 func (t *turn) lost(ctx context.Context, err error) error {
-	if _, moved := errors.AsType[movedError](err); moved {
+	if isMoved(err) {
 		return t.halt(ctx, err)
 	}
 	return t.drop(ctx, err)
+}
+
+func isMoved(err error) bool {
+	_, is := errors.AsType[movedError](err)
+	return is
 }
 
 // arrive goes on from a step whose traffic was read back.

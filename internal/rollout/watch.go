@@ -99,10 +99,7 @@ func (t *turn) decided(ctx context.Context) (abort string, promote bool) {
 	for _, d := range decisions {
 		switch {
 		case d.Kind == journal.Abort:
-			abort = "aborted by " + d.By
-			if d.Reason != "" {
-				abort += ": " + d.Reason
-			}
+			abort = d.String()
 		case d.Kind == journal.Promote && d.Step == t.state.Step:
 			promote = true
 		}
