@@ -177,3 +177,20 @@ func TestToleranceIsSymmetric(t *testing.T) {
 		}
 	})
 }
+
+func TestUndefinedMetrics(t *testing.T) {
+	tests := map[string]struct {
+		labels, predictions []any
+		want                string
+	}{
+		"r2":   {asNumbers([]float64{2, 2}), asNumbers([]float64{1, 2}), "r2 is not defined where all labels are the same"},
+		"mape": {asNumbers([]float64{1, 0}), asNumbers([]float64{1, 2}), "mape is not defined for a label that is 0"},
+		"mae":  {asNumbers([]float64{1}), []any{json.Number("1e999")}, "the prediction 1e999 is too large"},
+		"rmse": {asNumbers([]float64{1}), asNumbers([]float64{1e200}), "rmse is too large to be a number"},
+	}
+	for name, tt := range tests {
+		if v, err := metricOf(name).of(tt.labels, tt.predictions, ""); err == nil || err.Error() != tt.want {
+			t.Errorf("%s: %v, %v; want %q", name, v, err, tt.want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -133,6 +134,8 @@ func TestRun(t *testing.T) {
 		"worse than live":        {suite: accuracyOf("mae", "not_worse_than_live_by: 10%"), candidate: &farePredictor{score: times(3)}, live: &farePredictor{name: "blue", score: times(2.8)}, reason: "mae is 1.5 and live's is 1.2: worse by 25%, want at most 10%"},
 		"worse than perfect":     {suite: accuracyOf("mae", "not_worse_than_live_by: 10%"), candidate: &farePredictor{score: times(2.01)}, live: &farePredictor{name: "blue"}, reason: "live's is 0: worse, want at most 10%"},
 		"less explained":         {suite: accuracyOf("r2", "not_worse_than_live_by: 2%"), candidate: &farePredictor{score: times(2.2)}, live: &farePredictor{name: "blue"}, reason: "worse by "},
+		"within what it may":     {suite: accuracyOf("accuracy", "not_worse_than_live_by: 60%"), candidate: &farePredictor{score: always(200, "[2]")}, live: &farePredictor{name: "blue"}},
+		"more than it may":       {suite: accuracyOf("accuracy", "not_worse_than_live_by: 40%"), candidate: &farePredictor{score: always(200, "[2]")}, live: &farePredictor{name: "blue"}, reason: "accuracy is 0.5 and live's is 1: worse by 50%, want at most 40%"},
 		"nothing is live":        {suite: accuracyOf("mae", "at_most: 0.5, not_worse_than_live_by: 2%"), note: "not compared: no other deployment is live"},
 		"the bound holds still":  {suite: accuracyOf("mae", "at_most: 0.5, not_worse_than_live_by: 2%"), candidate: &farePredictor{score: times(3)}, reason: "want at most 0.5"},
 		"live fails":             {suite: accuracyOf("mae", "not_worse_than_live_by: 2%"), live: &farePredictor{name: "blue", score: always(503, "busy")}, reason: "live could not be measured: fares.csv:2: the answer has status 503"},
@@ -264,13 +267,52 @@ func TestCancelled(t *testing.T) {
 	}
 }
 
-func TestScriptEndsWithTheSuite(t *testing.T) {
-	s := read(t, oneCase(trip, `{script: [sh, -c, "sleep 60 & sleep 60"]}`))
-	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
-	defer cancel()
-	start := time.Now()
-	if _, err := s.Run(ctx, "green", &farePredictor{name: "green"}, nil); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) > 30*time.Second {
-		t.Errorf("error %v after %v", err, time.Since(start))
+// What a script starts ends with it, whether the suite ends it or it passes.
+func TestScriptLeavesNothing(t *testing.T) {
+	tests := map[string]struct {
+		then    string
+		timeout time.Duration
+		err     error
+	}{
+		"the suite ends it": {"wait", 500 * time.Millisecond, context.DeadlineExceeded},
+		"it passes":         {"exit 0", time.Minute, nil},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			pidFile := filepath.Join(t.TempDir(), "pid")
+			s := read(t, oneCase(trip, `{script: [sh, -c, "sleep 600 & echo $! > `+pidFile+`; `+tt.then+`"]}`))
+			ctx, cancel := context.WithTimeout(t.Context(), tt.timeout)
+			defer cancel()
+			r, err := s.Run(ctx, "green", &farePredictor{name: "green"}, nil)
+			if !errors.Is(err, tt.err) || r.Passed() != (tt.err == nil) {
+				t.Errorf("error %v, passed %v", err, r.Passed())
+			}
+			pid, err := os.ReadFile(pidFile)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for end := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+				stat, err := os.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/stat")
+				if err != nil || strings.Contains(string(stat), ") Z ") {
+					return
+				}
+				if time.Now().After(end) {
+					t.Fatalf("it still runs: %s", stat)
+				}
+			}
+		})
+	}
+}
+
+// What is not all there is not measured and not judged by a script.
+func TestNothingIsMeasuredOfAPart(t *testing.T) {
+	s := read(t, oneCase("requests_file: fares.csv", `{script: [echo, judged], accuracy: {labels: fare, metric: mae, at_most: 100}, latency: {requests: 1, p50: 1ns}}`))
+	candidate := &farePredictor{name: "green", takes: time.Millisecond, score: func(r checks.Request) (int, string) {
+		return map[bool]int{true: 200, false: 500}[r.Name == "fares.csv:2"], "[1]"
+	}}
+	r, err := s.Run(t.Context(), "green", candidate, nil)
+	if c := r.Cases[0]; err != nil || len(c.Reasons) != 1 || len(c.Measured) != 0 || len(c.Notes) != 0 {
+		t.Errorf("%v, %+v", err, c)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -50,8 +49,9 @@ func (s *script) run(ctx context.Context, requests []Request, answers []Answer) 
 		err = fmt.Errorf("the script %s was not through after %v", s.command[0], scriptTime)
 	case exited && exit.ExitCode() >= 0:
 		err = fmt.Errorf("the script %s ended with exit code %d", s.command[0], exit.ExitCode())
-	case errors.Is(err, io.ErrClosedPipe), errors.Is(err, syscall.EPIPE), errors.Is(err, exec.ErrWaitDelay):
-		err = nil // it judged without reading all, or left something running
+	case errors.Is(err, exec.ErrWaitDelay): // it passed, and left something running
+		err = nil
+		_ = c.Cancel()
 	case err != nil:
 		err = fmt.Errorf("the script %s could not be run: %w", s.command[0], err)
 	}
