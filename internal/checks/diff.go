@@ -21,7 +21,8 @@ type DiffOptions struct {
 }
 
 // Diff is what the same requests, sent to the live slot and to the candidate, found. A prediction
-// is an element of the array that an answer is, or else the whole answer.
+// is an element of the array that an answer is, or that is all there is in it, as in
+// {"predictions": […]}; or else the whole answer.
 type Diff struct {
 	Live        string         `json:"live"`
 	Candidate   string         `json:"candidate"`
@@ -206,8 +207,13 @@ func (d *Diff) compare(p *pair, r Request, live, candidate any) {
 }
 
 // elements are the predictions of both answers. An answer is one prediction as a whole unless both
-// are arrays; where only one of them is an array, its elements stand against nothing alike.
+// are arrays, or objects with nothing but an array under the same key; where only one of them is an
+// array, its elements stand against nothing alike.
 func elements(live, candidate any) (lives, candidates []any, whole bool) {
+	l1, key := onlyList(live)
+	if c1, same := onlyList(candidate); key != "" && key == same {
+		live, candidate = l1, c1
+	}
 	l, isL := live.([]any)
 	c, isC := candidate.([]any)
 	switch {
@@ -217,6 +223,20 @@ func elements(live, candidate any) (lives, candidates []any, whole bool) {
 		return l, slices.Repeat([]any{candidate}, len(l)), false
 	}
 	return []any{live}, []any{candidate}, true
+}
+
+// onlyList returns the array of an object that has nothing else, and its key; "" for any other value.
+func onlyList(v any) (list []any, key string) {
+	object, is := v.(map[string]any)
+	if !is || len(object) != 1 {
+		return nil, ""
+	}
+	for key, value := range object {
+		if list, is := value.([]any); is {
+			return list, key
+		}
+	}
+	return nil, ""
 }
 
 // worst sorts and cuts: what no number can tell comes first, then the largest difference.

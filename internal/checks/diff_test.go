@@ -100,6 +100,9 @@ func TestDiffOfOneAnswer(t *testing.T) {
 		"a row is longer":                {`[[1, 2]]`, `[[1, 2, 3]]`, within(9, 0), 1, 1, 0, "$: live has 2 elements, the candidate 3"},
 		"elements are missing":           {`[1, 2, 3]`, `[1]`, within(9, 0), 3, 2, 0, "missing: the answer of green has 1 element"},
 		"elements are new":               {`[1]`, `[1, 2, 3]`, within(9, 0), 3, 2, 0, "missing: the answer of blue has 1 element"},
+		"a list under its only key":      {`{"fares": [1, 2]}`, `{"fares": [1, 3]}`, within(0, 0), 2, 1, 1, ""},
+		"a list under another key":       {`{"fares": [1, 2]}`, `{"prices": [1, 2]}`, within(9, 9), 1, 1, 0, "$.fares: only live has it"},
+		"a list that is not alone":       {`{"fares": [1, 2], "v": 1}`, `{"fares": [1, 3], "v": 1}`, within(0, 0), 1, 1, 1, ""},
 		"an array became an object":      {`[1, 2]`, `{"data": [1, 2]}`, within(9, 0), 2, 2, 0, "the candidate {"},
 		"an object became an array":      {`{"data": [1, 2]}`, `[1, 2]`, within(9, 0), 1, 1, 0, "the candidate [1,2]"},
 	}
