@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hotswap/internal/checks"
 	"hotswap/internal/journal"
 	"hotswap/internal/rollout"
 )
@@ -63,6 +64,12 @@ func writeRecord(w io.Writer, r rollout.Record) error {
 		happened.add(stamp(m.Time), string(m.Phase), m.Traffic.String(), dash(oneLine(m.Note)))
 	}
 	pages := []*table{about, happened}
+	if v := r.State.Verdict; v != nil && len(v.Cases) > 0 {
+		pages = append(pages, caseTable(v.Cases))
+	}
+	if len(r.State.Analyses) > 0 {
+		pages = append(pages, analysisTable(r.State.Analyses))
+	}
 	if len(r.Decisions) > 0 {
 		pages = append(pages, decisionTable(r.Decisions))
 	}
@@ -91,8 +98,28 @@ func aboutPlan(s rollout.State) [][2]string {
 		{"commit", p.Commit},
 		{"slot", p.Slot},
 		{"planned", fmt.Sprintf("traffic from %s to %s", p.Before.Traffic, p.After)},
+		{"strategy", strategyLine(p.Strategy)},
 		{"fingerprint", s.Candidate.Fingerprint},
 	}
+}
+
+// strategyLine is "" for a rollback, which has none.
+func strategyLine(s rollout.Strategy) string {
+	if len(s.Steps) == 0 {
+		return ""
+	}
+	var steps []string
+	for _, percent := range s.Steps {
+		steps = append(steps, strconv.Itoa(percent))
+	}
+	line := "steps " + strings.Join(steps, ",")
+	if len(s.Steps) > 1 {
+		line += fmt.Sprintf(", %s each", s.Interval)
+	}
+	if s.PauseAt > 0 {
+		line += fmt.Sprintf(", a pause at %d", s.PauseAt)
+	}
+	return fmt.Sprintf("%s, bake %s, the former slot %s", line, s.Bake, s.Retain)
 }
 
 func aboutActor(a rollout.Actor) [][2]string {
@@ -136,6 +163,45 @@ func aboutEnd(s rollout.State) [][2]string {
 		{"outcome", string(s.Phase)},
 		{"reason", s.Reason},
 	}
+}
+
+// caseTable is what the cases of the test suite said.
+func caseTable(cases []checks.CaseVerdict) *table {
+	t := &table{head: []string{"CASE", "VERDICT", "REASONS"}}
+	for _, c := range cases {
+		verdict := "failed"
+		if c.Passed {
+			verdict = "passed"
+		}
+		t.add(c.Name, verdict, dash(oneLine(strings.Join(c.Reasons, "; "))))
+	}
+	return t
+}
+
+// analysisTable is what the steps said, the candidate's side of a window before live's.
+func analysisTable(analyses []rollout.Analysis) *table {
+	t := &table{head: []string{"STEP", "VERDICT", "REQUESTS", "ERRORS", "4XX", "429", "P50", "P99", "REASONS"}}
+	for _, a := range analyses {
+		row := sideCells(a.Window.Candidate)
+		if l := a.Window.Live; l != nil { // without it nothing was live before
+			for i, cell := range sideCells(*l) {
+				row[i] += " / " + cell
+			}
+		}
+		t.add(slices.Concat([]string{percent(a.Percent), string(a.Outcome)}, row, []string{dash(oneLine(strings.Join(a.Reasons, "; ")))})...)
+	}
+	return t
+}
+
+func sideCells(s rollout.Side) []string {
+	var cells []string
+	for _, n := range []int{s.Requests, s.Errors, s.ClientErrors, s.Throttled} {
+		cells = append(cells, strconv.Itoa(n))
+	}
+	for _, d := range []time.Duration{s.P50, s.P99} {
+		cells = append(cells, d.Round(time.Microsecond).String())
+	}
+	return cells
 }
 
 func decisionTable(decisions []journal.Decision) *table {

@@ -129,6 +129,9 @@ func note(before, now State) string {
 		}
 		notes = append(notes, "the test "+word)
 	}
+	for _, a := range now.Analyses[min(len(before.Analyses), len(now.Analyses)):] {
+		notes = append(notes, strings.Join(append([]string{fmt.Sprintf("%d %% %s", a.Percent, a.Outcome)}, a.Reasons...), ": "))
+	}
 	if now.Forced && !before.Forced {
 		notes = append(notes, "forced, without a passing test")
 	}

@@ -150,15 +150,21 @@ func TestNotes(t *testing.T) {
 	forced.Forced = true
 	over := forced
 	over.Reason = "the slot is gone"
+	first, second := over, over
+	first.Analyses = []Analysis{{Percent: 5, Outcome: Passed}}
+	second.Analyses = append(first.Analyses, Analysis{Percent: 25, Outcome: Worse, Reasons: []string{"p99 is 3 s"}})
 	tests := map[string]struct {
 		before, now State
 		want        string
 	}{
-		"nothing new": {over, over, ""},
-		"all new":     {State{}, over, "blue is up, fingerprint f; forced, without a passing test; the slot is gone"},
-		"forced":      {up, forced, "forced, without a passing test"},
-		"ended":       {forced, over, "the slot is gone"},
-		"no reason":   {over, forced, ""},
+		"a step was watched": {over, first, "5 % passed"},
+		"another step":       {first, second, "25 % worse: p99 is 3 s"},
+		"no step since":      {second, second, ""},
+		"nothing new":        {over, over, ""},
+		"all new":            {State{}, over, "blue is up, fingerprint f; forced, without a passing test; the slot is gone"},
+		"forced":             {up, forced, "forced, without a passing test"},
+		"ended":              {forced, over, "the slot is gone"},
+		"no reason":          {over, forced, ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
