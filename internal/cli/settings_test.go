@@ -63,6 +63,22 @@ func settle(t *testing.T, s *session, args ...string) (flags settingFlags, sourc
 	return flags, sources, err
 }
 
+// What is tested with is named in one way: on the command line, or else in the file.
+func TestCommandLineReplacesTheFilesTests(t *testing.T) {
+	s := &session{Env: Env{Dir: t.TempDir(), Getenv: func(string) string { return "" }}}
+	if err := os.WriteFile(filepath.Join(s.Dir, "hotswap.yml"), []byte("tests: tests.yml\nbake: 1m\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var flags testFlags
+	c := &cobra.Command{Use: "test", RunE: func(*cobra.Command, []string) error { return nil }}
+	flags.add(c)
+	s.settled(c)
+	c.SetArgs([]string{"--request-file", "request.json"})
+	if err := c.ExecuteContext(t.Context()); err != nil || flags.suite != "" || flags.check.request != "request.json" {
+		t.Errorf("%v: tests %q, request file %q; want the request file alone", err, flags.suite, flags.check.request)
+	}
+}
+
 func TestEveryKeyIsAFlagAndEveryFlagAKey(t *testing.T) {
 	c := &cobra.Command{Use: "test"}
 	var flags settingFlags

@@ -71,7 +71,7 @@ func (f *settingsFile) apply(s *session, flags *pflag.FlagSet) error {
 	}
 	for _, set := range settings {
 		flag := flags.Lookup(strings.ReplaceAll(set.Key, "_", "-"))
-		if flag == nil || flag.Changed {
+		if flag == nil || flag.Changed || f.replaced(flags, flag) {
 			continue
 		}
 		if err := flag.Value.Set(set.Value); err != nil {
@@ -81,6 +81,15 @@ func (f *settingsFile) apply(s *session, flags *pflag.FlagSet) error {
 		f.from[flag.Name] = fmt.Sprintf("%s:%d", name, set.Line)
 	}
 	return nil
+}
+
+// alternatives are flags of which one at most may be given.
+var alternatives = map[string]string{"tests": "request-file", "request-file": "tests"}
+
+// replaced reports whether the command line has the flag's alternative, which counts more than a file.
+func (f *settingsFile) replaced(flags *pflag.FlagSet, flag *pflag.Flag) bool {
+	other := flags.Lookup(alternatives[flag.Name])
+	return other != nil && f.onCommandLine(other)
 }
 
 func (f *settingsFile) applyVariables(s *session, flags *pflag.FlagSet) (err error) {

@@ -112,9 +112,6 @@ func (t *turn) diff(ctx context.Context, tests Tests, live, candidate checks.Tar
 	}
 	d, err := checks.RunDiff(ctx, requests, live, candidate, t.state.former(), t.state.Candidate.Deployment, tests.Diff.Options)
 	report.Diff = &d
-	if d.NotCompared != "" {
-		t.Say("prediction diff: not made: %s", d.NotCompared)
-	}
 	return err
 }
 
