@@ -113,23 +113,29 @@ func (t *turn) awaitIdle(ctx context.Context, e online.Endpoint, deployment stri
 }
 
 // idle reports whether the metrics show a piece without requests since the swap. The newest pieces
-// may read zero, so none of them counts.
+// may read zero, so none of them counts. The time before the swap is asked for as well: of a
+// deployment without any request Azure has no series, and so no zero.
 func (t *turn) idle(ctx context.Context, e online.Endpoint, deployment string) bool {
 	from, to := ceil(t.state.InForce, e, t), t.reach(e)
 	if !to.After(from) {
 		return false
 	}
-	points, err := t.Cloud.Metrics(ctx, azure.MetricsQuery{Endpoint: t.Endpoint, Deployment: deployment, From: from, To: to, Interval: t.grain()})
+	points, err := t.Cloud.Metrics(ctx, azure.MetricsQuery{
+		Endpoint: t.Endpoint, Deployment: deployment, From: from.Add(-piecesBefore * t.grain()), To: to, Interval: t.grain(),
+	})
 	if err != nil {
 		return false
 	}
 	for _, p := range points {
-		if p.Known && p.Requests == 0 {
+		if p.Known && p.Requests == 0 && !p.At.Before(from) {
 			return true
 		}
 	}
 	return false
 }
+
+// piecesBefore is how much of the time before the swap is asked for.
+const piecesBefore = 10
 
 // allocated says what stays allocated of the former live slot.
 func (p Plan) allocated() string {
