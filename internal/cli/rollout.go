@@ -11,6 +11,7 @@ import (
 func newRollout(s *session) *cobra.Command {
 	var (
 		flags settingFlags
+		plan  planFlags
 		file  *settingsFile
 		force bool
 	)
@@ -34,10 +35,17 @@ What a flag does not say, ` + "hotswap.yml" + ` does.`,
 			if err != nil {
 				return err
 			}
+			if err := plan.read(s, &req); err != nil {
+				return err
+			}
+			if plan.only {
+				return flags.plan(c.Context(), s, req, tests)
+			}
 			return flags.roll(c.Context(), s, req, tests, force)
 		},
 	}
 	flags.add(c)
+	plan.add(c)
 	file = s.settled(c)
 	c.Flags().BoolVar(&force, "force", false, "swap without a test; this is recorded")
 	return c

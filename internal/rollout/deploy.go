@@ -7,6 +7,7 @@ import (
 	"maps"
 	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"hotswap/internal/azure"
@@ -32,6 +33,7 @@ type Request struct {
 
 	Strategy Strategy // of the swap; zero where the swap is a command of its own
 	BackTo   string   // the rollout whose candidate is deployed again; "" for a new one
+	Expect   *Preview // the plan that was agreed to: nothing is done if another would be made now; nil: there is none
 }
 
 // Deploy creates the candidate at 0 % in the slot that is free, and leaves the lock to the
@@ -96,6 +98,11 @@ func (r *Runner) resolveModel(ctx context.Context, req Request) (online.Ref, err
 
 // plan makes sure of the endpoint, chooses the slot and saves both.
 func (t *turn) plan(ctx context.Context, req Request, model online.Ref) error {
+	if req.Expect != nil {
+		if err := t.expected(ctx, req); err != nil {
+			return err
+		}
+	}
 	e, err := t.ensureEndpoint(ctx, req)
 	if err != nil {
 		return err
@@ -381,6 +388,9 @@ func (t *turn) confirm(ctx context.Context, want online.Deployment) (azure.Deplo
 		return d, fmt.Errorf("read deployment %s back: %w", want.Name, err)
 	case d.State != online.Succeeded:
 		return d, online.Errorf(online.Conflict, "deployment %s is %s", want.Name, d.State)
+	case !strings.EqualFold(d.InstanceType, want.InstanceType): // AML-Kubernetes#247: an update may leave it as it was
+		return d, online.Errorf(online.Refused, "deployment %s still has instance type %s, not %s: it can't be changed in place; delete the deployment, and try again",
+			want.Name, d.InstanceType, want.InstanceType)
 	}
 	return d, nil
 }

@@ -6,6 +6,11 @@ import "context"
 // pass its tests leaves the traffic and the slot as they were; one that is worse than live under
 // traffic is rolled back.
 func (r *Runner) Rollout(ctx context.Context, req Request, tests Tests, force bool) (State, error) {
+	if req.Expect != nil {
+		if err := req.Expect.expects(r.Endpoint, tests); err != nil {
+			return State{}, err
+		}
+	}
 	t, err := r.deploy(ctx, req)
 	if err != nil {
 		return t.last(), err

@@ -1,9 +1,11 @@
 package rollout
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
+	"io"
 	"maps"
 	"net/http/httptest"
 	"slices"
@@ -35,6 +37,10 @@ type fakeCloud struct {
 	onKeep   func() error                                // before a write of a deployment
 	onDelete func() error                                // instead of a deletion
 	score    func(context.Context) (azure.Answer, error) // instead of an answer that passes
+
+	code         map[string]azure.Code         // by folder, or by the short form of what is registered
+	environments map[string]online.Environment // by short form
+	instanceType string                        // that deployments have whatever is written; "" for what is
 
 	metrics func(azure.MetricsQuery) ([]azure.MetricsPoint, error) // instead of healthy ones
 	ahead   time.Duration                                          // of the service's clock
@@ -108,6 +114,7 @@ func (f *fakeCloud) PutDeployment(_ context.Context, d online.Deployment) (azure
 		}
 	}
 	f.writes = append(f.writes, "deployment "+d.Name+" "+d.Description)
+	d.InstanceType = cmp.Or(f.instanceType, d.InstanceType)
 	d.CreatedAt, d.State = f.deployments[d.Name].CreatedAt, online.Succeeded
 	if d.CreatedAt.IsZero() {
 		f.creations++
@@ -154,6 +161,27 @@ func (f *fakeCloud) UploadCode(context.Context, string) (online.Ref, error) {
 	return online.Ref{Kind: online.Codes, Name: "code", Version: "1"}, nil
 }
 
+func (f *fakeCloud) FindCode(_ context.Context, dir string) (azure.Code, error) {
+	return f.code[dir], nil
+}
+
+func (f *fakeCloud) Code(_ context.Context, ref online.Ref) (azure.Code, error) {
+	c, there := f.code[ref.String()]
+	if !there {
+		return c, online.Errorf(online.NotFound, "code %s was not found", ref)
+	}
+	return c, nil
+}
+
+func (f *fakeCloud) Environment(_ context.Context, ref online.Ref) (online.Environment, error) {
+	e, there := f.environments[ref.String()]
+	if !there {
+		return e, online.Errorf(online.NotFound, "environment %s was not found", ref)
+	}
+	e.Ref = ref
+	return e, nil
+}
+
 func (f *fakeCloud) PutEnvironment(_ context.Context, e online.Environment) (online.Ref, error) {
 	return e.Ref, nil
 }
@@ -191,6 +219,7 @@ func answered(requests, failed float64, latency time.Duration) azure.MetricsPoin
 type rig struct {
 	*Runner
 	cloud *fakeCloud
+	store *container.Client // of the journal
 }
 
 func newRig(t *testing.T) *rig {
@@ -214,7 +243,7 @@ func newRig(t *testing.T) *rig {
 		t.Fatal(err)
 	}
 	cloud := newFakeCloud()
-	return &rig{&Runner{Cloud: cloud, Journal: journal.New(c, "e"), Endpoint: "e", Say: t.Logf, WriteTime: time.Minute}, cloud}
+	return &rig{&Runner{Cloud: cloud, Journal: journal.New(c, "e"), Endpoint: "e", Say: t.Logf, WriteTime: time.Minute}, cloud, c}
 }
 
 func request(version string) Request {
@@ -274,4 +303,28 @@ func (r *rig) newest(t *testing.T) State {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// blobs are the texts of all blobs of the journal's store, by name.
+func (r *rig) blobs(t *testing.T) map[string]string {
+	t.Helper()
+	texts := map[string]string{}
+	for pager := r.store.NewListBlobsFlatPager(nil); pager.More(); {
+		page, err := pager.NextPage(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range page.Segment.BlobItems {
+			body, err := r.store.NewBlobClient(*item.Name).DownloadStream(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(body.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			texts[*item.Name] = string(text)
+		}
+	}
+	return texts
 }

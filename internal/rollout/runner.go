@@ -58,6 +58,7 @@ type Cloud interface {
 	Endpoints
 	Deployments
 	Assets
+	Sources
 	Scorer
 	Metrics
 }
