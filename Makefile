@@ -1,6 +1,6 @@
 # make demo   runs the main job: a model goes live and is replaced under load
 # make check  runs every check that CI runs
-.PHONY: demo check build format lint test azurite bench deps clean
+.PHONY: demo check build format lint model test azurite bench deps clean
 
 CACHE := $(CURDIR)/.cache
 BIN   := $(CACHE)/bin
@@ -13,7 +13,7 @@ build: bin/hotswap
 bin/hotswap: $(SOURCES)
 	go build -o $@ ./cmd/hotswap
 
-check: deps azurite lint test
+check: deps azurite lint model test
 
 # What the machine lacks and the project cannot bring along.
 deps:
@@ -33,6 +33,10 @@ lint: $(BIN)/gofumpt $(BIN)/golangci-lint
 
 test:
 	go test -race -json -timeout 20m ./... | python3 tools/summary.py
+
+# Every variant of the protocol's model: those that must hold, and those that must not.
+model: deps
+	python3 tools/model.py
 
 # The peer of the blob store's suite: Azure's own emulator, from its package.
 AZURITE := $(CACHE)/azurite/node_modules/.bin/azurite-blob
