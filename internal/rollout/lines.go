@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -8,11 +9,17 @@ import (
 // around is how many lines that stay are shown beside those that change.
 const around = 2
 
+// mostCells bounds the table of diffLines, to 32 MB.
+const mostCells = 4 << 20
+
 // diffLines tells the lines that differ between two texts: "- " was there, "+ " is there now,
 // "  " stays, and "  …" stands for more that stay. It is the longest common subsequence, in time
 // and space of the product of both lengths: for files that people write.
 func diffLines(was, is string) []string {
 	a, b := splitLines(was), splitLines(is)
+	if len(a)*len(b) > mostCells {
+		return []string{fmt.Sprintf("%d lines, was %d: too many to compare", len(b), len(a))}
+	}
 	common := make([][]int, len(a)+1) // common[i][j]: of a[i:] and b[j:]
 	for i := range common {
 		common[i] = make([]int, len(b)+1)

@@ -17,6 +17,7 @@ func TestDiffLines(t *testing.T) {
 		"same":        {"a\nb\n", "a\nb\n", []string{"  …"}},
 		"first lines": {"", "a\nb", []string{"+ a", "+ b"}},
 		"last lines":  {"a\r\n", "", []string{"- a"}},
+		"too many":    {strings.Repeat("a\n", 3000), strings.Repeat("b\n", 3001), []string{"3001 lines, was 3000: too many to compare"}},
 		"one in many": {"1\n2\n3\n4\n5\n6\n7\n8\n9\n", "1\n2\n3\n4\nfive\n6\n7\n8\n9\n", []string{"  …", "  3", "  4", "- 5", "+ five", "  6", "  7", "  …"}},
 	}
 	for name, tt := range tests {
