@@ -38,8 +38,9 @@ var (
 )
 
 // identify begins the answer's headers with those that tell which request it is for and which
-// deployment it came from.
-func (x *exchange) identify(t *target) {
+// deployment it came from. An answer's model is that of the worker that gave it: a deployment may
+// have been updated since the request got in line for it.
+func (x *exchange) identify(t *target, answered bool) {
 	x.fields = append(x.fields[:0], field{scoring.RequestID, x.id}, field{scoring.ServiceID, x.id})
 	if x.clientID != "" {
 		x.add(scoring.ClientID, x.clientID)
@@ -48,8 +49,12 @@ func (x *exchange) identify(t *target) {
 		return
 	}
 	x.add(scoring.Deployment, t.Name)
-	if t.Model != "" {
-		x.add(scoring.Model, t.Model)
+	model := t.Model
+	if answered {
+		model = x.call.worker.instance.model
+	}
+	if model != "" {
+		x.add(scoring.Model, model)
 	}
 }
 

@@ -125,7 +125,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // answer takes a request from its head to its answer.
 func (g *Gateway) answer(ctx context.Context, x *exchange) {
 	t, refusal := g.exchange(ctx, x)
-	x.identify(t)
+	x.identify(t, refusal == nil)
 	given := meter.Status{}
 	if refusal != nil {
 		x.refuse(refusal)

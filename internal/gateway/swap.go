@@ -83,7 +83,7 @@ func (g *Gateway) plan(e Endpoint) ([]*plan, error) {
 		for _, of := range d.Instances {
 			i := known[of.ID]
 			if i == nil {
-				i = g.start(p.backend, of)
+				i = g.start(p.backend, of, d.Model)
 				p.fresh = append(p.fresh, i)
 			} else if !i.serves(of.Workers) {
 				return plans, online.Errorf(online.Invalid, "instance %s has other workers than before: give it another id", of.ID)

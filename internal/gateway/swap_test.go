@@ -172,6 +172,31 @@ func TestDrainInstance(t *testing.T) {
 	}
 }
 
+// A deployment that is updated while requests wait in line for it has them answered by its new
+// workers, and each answer names the model that gave it.
+func TestAnswersNameTheModelThatGaveThem(t *testing.T) {
+	h := hold()
+	before := deployment("blue", 2, startWorker(t, h.answer))
+	before.Model = "fare:1"
+	after := deployment("blue", 2, startWorker(t, echo("new ")))
+	after.Model, after.Instances[0].ID = "fare:2", "blue-1-again"
+	g := serve(t, Options{}, endpoint(1, before))
+	first := later(g, "1")
+	<-h.begun
+	second := later(g, "2")
+	eventually(t, "the second request waits", func() bool { _, waiting := backendOf(g, "blue").count(); return waiting == 1 })
+	swap(t, g, endpoint(2, after))
+	w := <-second
+	want(t, w, http.StatusOK, "new 2")
+	if model := w.Header().Get("X-Hotswap-Model"); model != "fare:2" {
+		t.Errorf("an answer of the new worker names %s", model)
+	}
+	close(h.let)
+	if model := (<-first).Header().Get("X-Hotswap-Model"); model != "fare:1" {
+		t.Errorf("an answer of the old worker names %s", model)
+	}
+}
+
 func TestRemovedEndpointIsNotFound(t *testing.T) {
 	g := serve(t, Options{}, endpoint(1, deployment("blue", 1, startWorker(t, echo("")))))
 	g.Remove("taxi")

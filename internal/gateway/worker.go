@@ -62,6 +62,7 @@ func (c *call) send() (sent bool, err error) {
 // mutex of its backend.
 type instance struct {
 	id      string
+	model   string // that its workers hold
 	workers []*worker
 
 	running int           // calls that its workers have
@@ -211,9 +212,9 @@ func (g *Gateway) replace(w *worker) {
 }
 
 // start makes an instance of b whose workers connect from now on.
-func (g *Gateway) start(b *backend, of Instance) *instance {
+func (g *Gateway) start(b *backend, of Instance, model string) *instance {
 	ctx, stop := context.WithCancel(context.Background())
-	i := &instance{id: of.ID, stop: stop}
+	i := &instance{id: of.ID, model: model, stop: stop}
 	for n, address := range of.Workers {
 		i.workers = append(i.workers, &worker{
 			gateway: g, backend: b, instance: i, number: n, address: address,
