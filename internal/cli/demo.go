@@ -18,7 +18,8 @@ func newDemo(s *session) *cobra.Command {
 		Use:   "demo",
 		Short: "Put a model live and replace it under load, on this machine",
 		Long: `Demo starts a server in a temporary folder, trains and rolls out a model, puts it under load,
-replaces it with a better one, tries a broken one, rolls back, and counts the failed requests.`,
+replaces it with a better one in steps, tries a broken one and one that is slow under load, rolls
+back, and counts the failed requests.`,
 		Example: `  hotswap demo
   hotswap demo -o json | tail -n 1`,
 		Args: noArguments,
@@ -48,11 +49,12 @@ func (s *session) printDemo(sum demo.Summary) error {
 	fmt.Fprintf(s.Stdout, `
 requests                         %d
 failed                           %d
-rollouts, refused, rollbacks     %d, %d, %d
-first answer of the new model    %.1f ms after the swap began
-last answer of the old model     %.1f ms after the swap began
+rollouts, refused, rolled back   %d, %d, %d
+first answer of the new model    %.1f ms after its first step began
+last answer of the old model     %.1f ms after the last step began
+rollback by hand                 %.1f ms
 live                             %s
-`, sum.Requests, sum.Failed, sum.Rollouts, sum.Refused, sum.Rollbacks, sum.SwapMS, sum.LastOldMS, sum.Live)
+`, sum.Requests, sum.Failed, sum.Rollouts, sum.Refused, sum.RolledBack, sum.SwapMS, sum.LastOldMS, sum.RollbackMS, sum.Live)
 	for _, name := range slices.Sorted(maps.Keys(sum.ByDeployment)) {
 		fmt.Fprintf(s.Stdout, "answers of %-21s %d\n", name, sum.ByDeployment[name])
 	}

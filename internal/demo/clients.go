@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"hotswap/internal/load"
+	"hotswap/internal/rollout"
 )
 
 // clientCount is how many clients the story has.
@@ -20,10 +21,18 @@ const clientCount = 8
 
 // checker judges answers by what each version of the model would say, and keeps the time of a swap.
 type checker struct {
-	mu      sync.Mutex
-	models  map[string]fares
-	old, to string // of the swap that is timed
-	began   time.Time
+	mu     sync.Mutex
+	models map[string]fares
+	timed  swap
+}
+
+// swap is the one that is timed: the first that has an old deployment.
+type swap struct {
+	rollout string // "" before there is one
+	old, to string
+	began   time.Time // just before the first step's write
+	last    time.Time // just before the last step's write; zero before it
+	over    bool      // another rollout has moved traffic since
 }
 
 func newChecker() *checker { return &checker{models: map[string]fares{}} }
@@ -35,20 +44,29 @@ func (c *checker) knows(version string, f fares) {
 	c.models[version] = f
 }
 
-// swapBegins starts the clock, for the first swap that has an old deployment.
-func (c *checker) swapBegins(old, to string) {
+// told is given every state of every rollout, and keeps the time of those before a write.
+func (c *checker) told(s rollout.State, _ int) {
+	if s.Phase != rollout.Swapping || s.Plan.Before.Traffic.Closed() {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.began.IsZero() && old != "" {
-		c.old, c.to, c.began = old, to, time.Now()
+	if c.timed.rollout == "" {
+		c.timed = swap{rollout: s.ID, old: s.Plan.Before.Traffic.Live(), to: s.Plan.Slot, began: time.Now()}
+	}
+	switch {
+	case s.ID != c.timed.rollout:
+		c.timed.over = true
+	case s.Step == len(s.Plan.Strategy.Steps)-1:
+		c.timed.last = time.Now()
 	}
 }
 
-// swap returns the swap that is timed; began is zero before it.
-func (c *checker) swap() (old, to string, began time.Time) {
+// swap returns the swap that is timed.
+func (c *checker) swap() swap {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.old, c.to, c.began
+	return c.timed
 }
 
 // check tells what is wrong with the answer to t.
@@ -80,9 +98,9 @@ func (c *checker) check(t trip, a load.Answer) error {
 type tally struct {
 	requests, failed int
 	byDeployment     map[string]int
-	firstNew         time.Duration // from the timed swap's start; 0 before there was one
-	lastOld          time.Duration
-	faults           []string // the first few
+	firstNew         time.Duration // from the timed swap's first write; 0 before there was one
+	lastOld          time.Duration // from its last write
+	faults           []string      // the first few
 }
 
 // clients are the load: they run until they are stopped.
@@ -110,12 +128,16 @@ func startClients(ctx context.Context, url string, conf *tls.Config, key string,
 	return cs, nil
 }
 
+func randomTrip(rng *rand.Rand) trip {
+	return trip{
+		Distance: rng.Float64() * 20, Minutes: rng.Float64() * 60, Hour: rng.IntN(24), Weekday: rng.IntN(7), Manhattan: rng.IntN(2) == 0,
+	}
+}
+
 // score sends trips, one after the other, none like another.
 func (s *tally) score(ctx context.Context, c *load.Client, check *checker, rng *rand.Rand) {
 	for ctx.Err() == nil {
-		t := trip{
-			Distance: rng.Float64() * 20, Minutes: rng.Float64() * 60, Hour: rng.IntN(24), Weekday: rng.IntN(7), Manhattan: rng.IntN(2) == 0,
-		}
+		t := randomTrip(rng)
 		body, err := json.Marshal(map[string][]trip{"data": {t}})
 		if err != nil {
 			s.fault(err)
@@ -130,19 +152,18 @@ func (s *tally) score(ctx context.Context, c *load.Client, check *checker, rng *
 			s.fault(err)
 			continue
 		}
-		s.answered(a.Header.Get("Azureml-Model-Deployment"), check)
+		s.answered(a.Header.Get("Azureml-Model-Deployment"), check.swap())
 	}
 }
 
-func (s *tally) answered(deployment string, check *checker) {
+func (s *tally) answered(deployment string, w swap) {
 	s.byDeployment[deployment]++
-	old, to, began := check.swap()
 	switch {
-	case began.IsZero():
-	case deployment == to && s.firstNew == 0:
-		s.firstNew = time.Since(began)
-	case deployment == old && s.firstNew == 0:
-		s.lastOld = time.Since(began)
+	case w.rollout == "" || w.over:
+	case deployment == w.to && s.firstNew == 0:
+		s.firstNew = time.Since(w.began)
+	case deployment == w.old && !w.last.IsZero():
+		s.lastOld = time.Since(w.last)
 	}
 }
 

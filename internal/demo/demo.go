@@ -1,5 +1,6 @@
 // Package demo is the story of the README, run: a server is started, a model goes live, is
-// replaced by a better one under load, a broken one is refused, and the first one is brought back.
+// replaced step by step by a better one under load, a broken one is refused, one that is slow under
+// load is rolled back by itself, and the first one is brought back.
 // Every answer is checked against its input and the model version that its header names.
 package demo
 
@@ -8,10 +9,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
-	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,11 +19,8 @@ import (
 	"hotswap/examples"
 	"hotswap/internal/app"
 	"hotswap/internal/azure"
-	"hotswap/internal/checks"
 	"hotswap/internal/journal"
-	"hotswap/internal/online"
 	"hotswap/internal/rollout"
-	"hotswap/internal/spec"
 )
 
 // Options is what the story needs of its teller.
@@ -40,12 +36,14 @@ type Summary struct {
 	Failed       int            `json:"failed"` // without an answer, with a status other than 200, or with a wrong answer
 	Rollouts     int            `json:"rollouts"`
 	Refused      int            `json:"refused"`
-	Rollbacks    int            `json:"rollbacks"`
-	SwapMS       float64        `json:"swap_ms"` // from the second swap's start to the first answer of the new model
-	Live         string         `json:"live"`    // the deployment that is live at the end
+	RolledBack   int            `json:"rolled_back"` // by themselves
+	Rollbacks    int            `json:"rollbacks"`   // by hand
+	SwapMS       float64        `json:"swap_ms"`     // from the first step's write of the second version to its first answer
+	RollbackMS   float64        `json:"rollback_ms"` // what the rollback by hand took
+	Live         string         `json:"live"`        // the deployment that is live at the end
 	ByDeployment map[string]int `json:"by_deployment"`
 
-	LastOldMS float64 `json:"-"` // from the second swap's start to the last answer of the old model
+	LastOldMS float64 `json:"-"` // from the last step's write of the second version to the last answer of the first
 }
 
 // The story's endpoint and model, as the example's files name them.
@@ -53,6 +51,10 @@ const (
 	endpoint = "taxi-fare"
 	model    = "taxi-fare"
 )
+
+// metricsLag is how far back the metrics of a server as slow as Azure lie. Azure's own five minutes
+// would make it a long story.
+const metricsLag = 2 * time.Second
 
 // story is what the scenes share.
 type story struct {
@@ -88,7 +90,7 @@ func Run(ctx context.Context, o Options) (sum Summary, err error) {
 // serve starts the server and returns what stops it.
 func (s *story) serve(ctx context.Context) (stop func() error, err error) {
 	s.server, err = app.New(ctx, app.Options{
-		StateDir: filepath.Join(s.dir, "state"), Addr: "127.0.0.1:0", Guard: s.Guard, AzureLike: s.AzureLike, Log: slog.New(slog.DiscardHandler),
+		StateDir: filepath.Join(s.dir, "state"), Addr: "127.0.0.1:0", Guard: s.Guard, AzureLike: s.AzureLike, MetricsLag: metricsLag, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		return nil, err
@@ -121,7 +123,8 @@ func (s *story) connect(ctx context.Context) (err error) {
 		return err
 	}
 	s.runner = &rollout.Runner{
-		Cloud: s.client, Journal: journal.New(store, endpoint), Endpoint: endpoint, WriteTime: azure.RequestTimeout, MetricsLag: rollout.MetricsLag,
+		Cloud: s.client, Journal: journal.New(store, endpoint), Endpoint: endpoint, WriteTime: azure.RequestTimeout, MetricsLag: metricsLag,
+		Told: s.checker.told, Report: s.compared,
 		Say: func(format string, args ...any) { s.Say("    "+format, args...) },
 	}
 	return nil
@@ -170,170 +173,6 @@ func (s *story) tell(ctx context.Context) error {
 	err = s.underLoad(ctx)
 	s.finish(clients.stop())
 	return err
-}
-
-// first puts the first model live.
-func (s *story) first(ctx context.Context) error {
-	s.Say("Version 1: a model that knows the distance only.")
-	if err := s.train(ctx, "1", "distance"); err != nil {
-		return err
-	}
-	if err := s.rollout(ctx); err != nil {
-		return err
-	}
-	return s.answers(ctx)
-}
-
-// answers waits until the endpoint does: where routes follow late, it has none at first.
-func (s *story) answers(ctx context.Context) error {
-	_, tests, err := s.request()
-	if err != nil {
-		return err
-	}
-	e, err := s.client.Endpoint(ctx, endpoint)
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	for {
-		a, err := s.client.Score(ctx, azure.Request{Endpoint: e, Body: tests.Suite.Requests()[0].Body})
-		if err == nil && a.Status == http.StatusOK {
-			return nil
-		}
-		if err := pause(ctx); err != nil {
-			return fmt.Errorf("the endpoint does not answer: %w", err)
-		}
-	}
-}
-
-// underLoad is what happens while the clients score.
-func (s *story) underLoad(ctx context.Context) error {
-	for _, scene := range []func(context.Context) error{pause, s.second, pause, s.third, pause, s.back, pause} {
-		if err := scene(ctx); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// pause lets the load go on for a moment between the scenes.
-func pause(ctx context.Context) error {
-	select {
-	case <-time.After(time.Second):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (s *story) second(ctx context.Context) error {
-	s.Say("Version 2: a better model, with the time, the hour and the place.")
-	if err := s.train(ctx, "2", "all"); err != nil {
-		return err
-	}
-	return s.rollout(ctx)
-}
-
-// broken is how many a score.py goes wrong: it answers its error's text with status 200.
-const broken = `def init():
-    pass
-
-
-def run(raw_data):
-    try:
-        return 1 / 0
-    except Exception as error:
-        return str(error)
-`
-
-func (s *story) third(ctx context.Context) error {
-	s.Say("Version 3: a score.py that answers its error with status 200.")
-	if err := s.train(ctx, "3", "all"); err != nil {
-		return err
-	}
-	before, err := s.client.Endpoint(ctx, endpoint)
-	if err != nil {
-		return err
-	}
-	good := filepath.Join(s.dir, endpoint, "src")
-	if err := os.WriteFile(filepath.Join(good, "score.py"), []byte(broken), 0o644); err != nil {
-		return err
-	}
-	err = s.rollout(ctx)
-	if online.CodeOf(err) != online.Refused {
-		return fmt.Errorf("version 3 was not refused: %w", err)
-	}
-	s.summary.Refused++
-	s.Say("    refused: %v", err)
-	after, err := s.client.Endpoint(ctx, endpoint)
-	if err != nil {
-		return err
-	}
-	if !after.Traffic.Equal(before.Traffic) {
-		return fmt.Errorf("the traffic was %s before the refusal and is %s", before.Traffic, after.Traffic)
-	}
-	s.Say("    the traffic is still %s", after.Traffic)
-	return nil
-}
-
-func (s *story) back(ctx context.Context) error {
-	s.Say("Back to version 1: hotswap rollback.")
-	state, already, err := s.runner.Rollback(ctx, "the demo")
-	if err != nil {
-		return err
-	}
-	if already {
-		return fmt.Errorf("nothing was rolled back: the traffic is %s", state.Plan.After)
-	}
-	s.summary.Rollbacks++
-	s.summary.Live = state.Plan.After.Live()
-	s.Say("    live is %s with %s", s.summary.Live, state.Plan.Model)
-	return nil
-}
-
-// rollout deploys what the example's files say, tests it and swaps it live.
-func (s *story) rollout(ctx context.Context) error {
-	req, tests, err := s.request()
-	if err != nil {
-		return err
-	}
-	deployed, err := s.runner.Deploy(ctx, req)
-	if err != nil {
-		return err
-	}
-	if _, err := s.runner.Test(ctx, deployed.ID, tests); err != nil {
-		return err
-	}
-	s.checker.swapBegins(deployed.Plan.Before.Traffic.Live(), deployed.Plan.Slot)
-	state, _, err := s.runner.Swap(ctx, deployed.ID, false, rollout.DefaultStrategy())
-	if err != nil {
-		return err
-	}
-	s.summary.Rollouts++
-	s.summary.Live = state.Plan.Slot
-	return nil
-}
-
-// The test of every version, as the example has it: within a dollar and a half of the published fare.
-const tolerance = 1.5
-
-func (s *story) request() (req rollout.Request, tests rollout.Tests, err error) {
-	dir := filepath.Join(s.dir, endpoint)
-	if req.Endpoint, err = spec.ReadEndpoint(filepath.Join(dir, "endpoint.yml")); err != nil {
-		return req, tests, err
-	}
-	if req.Deployment, err = spec.ReadDeployment(filepath.Join(dir, "deployment.yml")); err != nil {
-		return req, tests, err
-	}
-	req.ModelVersion, req.Reason = rollout.Latest, "the demo"
-	trip, err := os.ReadFile(filepath.Join(dir, "request.json"))
-	if err != nil {
-		return req, tests, err
-	}
-	fare, err := os.ReadFile(filepath.Join(dir, "expected.json"))
-	tests.Suite = checks.Single(trip, fare, tolerance)
-	return req, tests, err
 }
 
 // shownFaults is how many failed requests are told of.
