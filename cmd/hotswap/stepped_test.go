@@ -135,4 +135,5 @@ func TestBackToAVersionThatIsGone(t *testing.T) {
 	s.run(t, "rollback", "-e", p.endpoint).expect(t, 5, "hotswap rollback --to")
 	s.run(t, "rollback", "-e", p.endpoint, "--to", "1", "--request-file", p.path("request.json")).expect(t, 0, "")
 	p.becomes(t, s, "one")
+	s.run(t, "rollback", "-e", p.endpoint, "--to", "1", "--request-file", p.path("request.json")).expect(t, 5, "changes nothing")
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 
@@ -147,21 +146,10 @@ func (t *turn) worthDeployingAgain(ctx context.Context, d online.Deployment, liv
 }
 
 // sameContent reports whether two deployments answer alike: they differ in name, tags and number
-// of instances at most.
+// of instances at most. What the service adds to the variables of one of them is no difference.
 func sameContent(a, b online.Deployment) bool {
-	type content struct {
-		Model, Environment online.Ref
-		Code               online.CodeConfiguration
-		Variables          map[string]string
-		InstanceType       string
-		Request            online.RequestSettings
-	}
-	of := func(d online.Deployment) content {
-		variables := map[string]string{}
-		maps.Copy(variables, d.Variables)
-		return content{d.Model, d.Environment, d.Code, variables, d.InstanceType, d.Request}
-	}
-	return reflect.DeepEqual(of(a), of(b))
+	return a.Model == b.Model && a.Environment == b.Environment && a.Code == b.Code && a.InstanceType == b.InstanceType && a.Request == b.Request &&
+		maps.Equal(ownVariables(a.Variables, b.Variables), ownVariables(b.Variables, a.Variables))
 }
 
 // unpark starts the instances of a slot that was parked. It has then the fingerprint that it had,
