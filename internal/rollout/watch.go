@@ -21,8 +21,12 @@ const (
 func (t *turn) watch(ctx context.Context) error {
 	kept, stop := t.lease.keep(ctx)
 	defer stop()
-	every := min(max(t.state.Plan.Strategy.watchTime(t.state.Step)/lookShare, lookAtMost), lookAtLeast)
-	var said time.Time
+	length := t.state.Plan.Strategy.watchTime(t.state.Step)
+	every := min(max(length/lookShare, lookAtMost), lookAtLeast)
+	if t.state.Phase == Watching {
+		t.Say("%d %%: watching for %v", t.state.Plan.Strategy.Steps[t.state.Step], length)
+	}
+	said := time.Now()
 	for {
 		o, err := t.observe(kept)
 		if err != nil {
