@@ -182,7 +182,7 @@ func TestDiffSVG(t *testing.T) {
 			texts = append(texts, string(token))
 		}
 	}
-	if want := map[string]int{"svg": 1, "title": 1, "text": 1 + 2*len(d.Histogram), "rect": 4}; !cmp.Equal(names, want) {
+	if want := map[string]int{"svg": 1, "title": 1, "text": 2 + 2*len(d.Histogram), "rect": 4}; !cmp.Equal(names, want) {
 		t.Errorf("elements %v, want %v", names, want)
 	}
 	all := strings.Join(texts, "\n")

@@ -10,11 +10,11 @@ import (
 // The picture's measures, in pixels. Its grey can be read on white and on black alike
 // (4.5:1 and 4.6:1, WCAG 2.2, section 1.4.3), so it needs neither a background nor a style sheet.
 const (
-	svgWidth  = 640
-	svgTop    = 48
+	svgWidth  = 720 // of a line with two names of 32 letters
+	svgTop    = 64
 	svgRow    = 24
 	svgLabels = 150 // where the bars begin
-	svgBars   = 400 // the longest bar
+	svgBars   = 480 // the longest bar
 	svgText   = "#767676"
 	svgAgrees = "#3b82c4"
 	svgDiffer = "#c9622e"
@@ -26,8 +26,11 @@ func (d Diff) WriteSVG(w io.Writer) error {
 	height := svgTop + svgRow*len(d.Histogram) + svgRow/2
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" viewBox="0 0 %d %d" role="img" font-family="sans-serif" font-size="13" fill="%s">`+"\n",
 		svgWidth, height, svgWidth, height, svgText)
-	title := escaped(d.headline())
-	fmt.Fprintf(&b, "<title>%s</title>\n<text x=\"8\" y=\"24\">%s</text>\n", title, title)
+	fmt.Fprintf(&b, "<title>%s</title>\n", escaped(d.headline()))
+	what, found, _ := strings.Cut(d.headline(), ": ") // text in a picture does not wrap
+	for i, line := range []string{what, found} {
+		fmt.Fprintf(&b, `<text x="8" y="%d">%s</text>`+"\n", svgRow+i*(svgRow-4), escaped(line))
+	}
 	most := d.most()
 	for i, bin := range d.Histogram {
 		y := svgTop + svgRow*i

@@ -38,7 +38,7 @@ before and after.`,
   hotswap checks run --tests tests.yml -e taxi-fare --deployment green --report junit.xml --report "$GITHUB_STEP_SUMMARY"`,
 		Args: noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := report.check(s); err != nil {
+			if err := report.check(s, false); err != nil {
 				return err
 			}
 			suite, err := checks.Read(s.path(tests))
@@ -65,7 +65,7 @@ before and after.`,
 	endpoint.add(c)
 	c.Flags().StringVar(&tests, "tests", "", "YAML `FILE` with the test suite")
 	c.Flags().StringVar(&deployment, "deployment", "", "`NAME` of the deployment to test (default: the live one)")
-	report.add(c)
+	report.add(c, reportKinds)
 	_ = c.MarkFlagRequired("tests")
 	return c
 }

@@ -22,6 +22,9 @@ func (f *diffFlags) add(c *cobra.Command) {
 	flags.Var((*percentValue)(&f.options.MaxDisagreement), "max-disagreement", "`SHARE` of predictions that may disagree, such as 1% (default: any)")
 }
 
+// given reports whether predictions are to be compared.
+func (f *diffFlags) given() bool { return f.file != "" || f.options.MaxDisagreement >= 0 }
+
 // requests are those of the file, or nil where none was named.
 func (f *diffFlags) requests(s *session) ([]checks.Request, error) {
 	if f.options.Absolute < 0 {

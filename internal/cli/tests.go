@@ -22,7 +22,7 @@ func (f *testFlags) add(c *cobra.Command) {
 	c.Flags().StringVar(&f.suite, "tests", "", "YAML `FILE` with the test suite that the candidate must pass")
 	f.check.add(c)
 	f.diff.add(c)
-	f.report.add(c)
+	f.report.add(c, pictureKinds)
 }
 
 // given reports whether there is anything to test with.
@@ -36,7 +36,7 @@ func (f *testFlags) tests(s *session) (t rollout.Tests, err error) {
 	case f.suite != "" && f.check.request != "":
 		return t, usagef("--tests and --request-file both say what to test with: give one of them")
 	}
-	if err := f.report.check(s); err != nil {
+	if err := f.report.check(s, f.diff.given()); err != nil {
 		return t, err
 	}
 	if t.Suite, err = f.read(s); err != nil {
@@ -46,7 +46,7 @@ func (f *testFlags) tests(s *session) (t rollout.Tests, err error) {
 	if err != nil {
 		return t, err
 	}
-	if requests != nil || f.diff.options.MaxDisagreement >= 0 {
+	if f.diff.given() {
 		t.Diff = &rollout.Diff{Requests: requests, Options: f.diff.options}
 	}
 	return t, nil
