@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,6 +30,7 @@ func buildAndRun(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
+	runtime.KeepAlive(main) // links the program: else go test's cache would not see that it has changed
 	binary = filepath.Join(dir, "hotswap")
 	build := exec.Command("go", "build", "-o", binary, ".")
 	build.Stderr = os.Stderr
