@@ -14,6 +14,7 @@ type Observation struct {
 	Elapsed time.Duration // since the step's traffic was in force
 	Window  Window        // since then, as far as the metrics go
 	Abort   string        // who wants the rollout aborted and why; "" where nobody does
+	Changed string        // why the candidate is not the one that was tested; "" while it is
 	Promote bool          // a person lets the rollout go on from its pause
 }
 
@@ -31,9 +32,9 @@ const (
 // next is the policy of a step that carries traffic: it decides from what was saved and what is
 // seen, and does nothing itself.
 //
-//	           abort   worse          passed, whole time       unknown, out of time   else
-//	Watching   back    back           pause, advance, finish   back                   wait
-//	Paused     back    back           advance on promote       advance on promote     wait
+//	           abort, changed   worse   passed, whole time       unknown, out of time   else
+//	Watching   back             back    pause, advance, finish   back                   wait
+//	Paused     back             back    advance on promote       advance on promote     wait
 func (s State) next(o Observation) (action, Analysis) {
 	st := s.Plan.Strategy
 	a := Analysis{Percent: st.Steps[s.Step], Window: o.Window}
@@ -42,6 +43,9 @@ func (s State) next(o Observation) (action, Analysis) {
 	switch {
 	case o.Abort != "":
 		a.Reasons = []string{o.Abort}
+		return rollBack, a
+	case o.Changed != "":
+		a.Outcome, a.Reasons = NotKnown, []string{o.Changed}
 		return rollBack, a
 	case a.Outcome == Worse:
 		return rollBack, a

@@ -71,7 +71,11 @@ func (r *Runner) Promote(ctx context.Context, id string) (State, error) {
 		return s, online.Errorf(online.Refused, "rollout %s is not paused: it is %s", s.ID, s.Phase)
 	}
 	d := journal.Decision{Rollout: s.ID, Kind: journal.Promote, Step: s.Step}
-	return r.decide(ctx, d, func(now State) bool { return now.Phase != Paused || now.Step != s.Step })
+	s, err = r.decide(ctx, d, func(now State) bool { return now.Phase != Paused || now.Step != s.Step })
+	if err == nil && (s.Phase == RollingBack || s.Phase == Restoring || s.Phase == RolledBack) {
+		err = online.Errorf(online.RolledBack, "rollout %s goes back instead: %s", s.ID, s.Reason)
+	}
+	return s, err
 }
 
 // Abort ends a rollout: one that has moved traffic is rolled back, any other is undone. Where a
@@ -85,7 +89,15 @@ func (r *Runner) Abort(ctx context.Context, id, reason string) (State, error) {
 		return s, online.Errorf(online.Refused, "rollout %s is over: it is %s", s.ID, s.Phase)
 	}
 	d := journal.Decision{Rollout: s.ID, Kind: journal.Abort, Reason: reason}
-	return r.decide(ctx, d, func(now State) bool { return now.Phase.Terminal() })
+	s, err = r.decide(ctx, d, func(now State) bool { return now.Phase.Terminal() })
+	switch {
+	case err != nil:
+	case s.Phase == Promoted:
+		err = online.Errorf(online.Conflict, "too late: rollout %s is promoted; hotswap rollback takes it back", s.ID)
+	case s.Phase == Failed:
+		err = online.Errorf(online.Conflict, "rollout %s could not be taken back: %s", s.ID, s.Reason)
+	}
+	return s, err
 }
 
 // decide records what a person wants, and waits until it is done, by the process that runs the
@@ -95,7 +107,7 @@ func (r *Runner) decide(ctx context.Context, d journal.Decision, done func(State
 	if _, err := r.Journal.Decide(ctx, d); err != nil {
 		return State{}, err
 	}
-	for {
+	for said := false; ; said = true {
 		_, s, _, err := r.newest(ctx, d.Rollout)
 		if err != nil || done(s) {
 			return s, err
@@ -106,6 +118,10 @@ func (r *Runner) decide(ctx context.Context, d journal.Decision, done func(State
 		}
 		if !atWork(l, s.ID) {
 			return r.carryOut(ctx, d)
+		}
+		if !said {
+			r.Say("%s runs rollout %s and is to do it; if that process is gone, it is done here once its lock ends, at %s",
+				l.Holder.Name, s.ID, l.Expires.UTC().Format(time.RFC3339))
 		}
 		if err := sleep(ctx, followEvery); err != nil {
 			return s, err
@@ -127,7 +143,7 @@ func (r *Runner) carryOut(ctx context.Context, d journal.Decision) (State, error
 	default:
 		err = t.cancel(ctx, d.String(), online.RolledBack)
 	}
-	if d.Kind == journal.Abort && t.state.Phase.Terminal() && t.state.Phase != Promoted && t.state.Phase != Failed {
+	if d.Kind == journal.Abort && t.state.Phase.Terminal() && t.state.Phase != Failed {
 		err = nil // it ended as it was asked to
 	}
 	return t.state, err

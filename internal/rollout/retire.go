@@ -74,13 +74,18 @@ func (t *turn) release(ctx context.Context) error {
 	return t.park(ctx, former)
 }
 
-// park stops the processes of the former live slot and keeps all else.
+// park stops the processes of the former live slot and keeps all else. A reply may be lost after the
+// effect, and a rollback has to know.
 func (t *turn) park(ctx context.Context, former azure.Deployment) error {
 	t.Say("slot %s: parking %s", former.Name, former.Model)
 	d := t.fenced(former.Deployment)
 	d.InstanceCount = 0
 	parked, err := t.Cloud.PutDeployment(ctx, d)
 	if err != nil {
+		there, e := t.Cloud.Deployment(ctx, t.Endpoint, former.Name)
+		if e == nil && there.InstanceCount == 0 {
+			return t.isParked(there)
+		}
 		return err
 	}
 	t.state.Parked = &Parking{Deployment: parked.Name, Fingerprint: parked.Fingerprint, Instances: former.InstanceCount}
@@ -141,8 +146,10 @@ const piecesBefore = 10
 func (p Plan) allocated() string {
 	f := p.Former
 	switch {
-	case f == nil:
+	case p.Before.Traffic.Closed():
 		return "nothing was live before: there is no way back yet"
+	case f == nil:
+		return "what shared the traffic before stays allocated, and hotswap rollback returns to " + p.Before.Traffic.String()
 	case p.Strategy.Retain == None:
 		return f.Name + " is not kept: nothing of it stays allocated, and hotswap rollback can't return to it"
 	case p.Strategy.Retain == Parked:

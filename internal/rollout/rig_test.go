@@ -33,6 +33,7 @@ type fakeCloud struct {
 
 	onRead   func(*online.Endpoint)                      // changes what a read of the endpoint shows
 	onPut    func(online.Endpoint) error                 // instead of a write of the endpoint
+	readable func() error                                // before a read of the endpoint; the lock is not held
 	onList   func() error                                // before a list of the deployments
 	onKeep   func() error                                // before a write of a deployment
 	onDelete func() error                                // instead of a deletion
@@ -49,6 +50,11 @@ type fakeCloud struct {
 func newFakeCloud() *fakeCloud { return &fakeCloud{deployments: map[string]azure.Deployment{}} }
 
 func (f *fakeCloud) Endpoint(ctx context.Context, name string) (online.Endpoint, error) {
+	if f.readable != nil {
+		if err := f.readable(); err != nil {
+			return online.Endpoint{}, err
+		}
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if ctx.Err() != nil {
@@ -125,7 +131,7 @@ func (f *fakeCloud) PutDeployment(_ context.Context, d online.Deployment) (azure
 
 // keep stores a deployment with the fingerprint of what it says.
 func (f *fakeCloud) keep(d online.Deployment) azure.Deployment {
-	kept := azure.Deployment{Deployment: d, Fingerprint: fmt.Sprint(d.CreatedAt.Unix(), d.Description, d.Tags[online.TagRollout])}
+	kept := azure.Deployment{Deployment: d, Fingerprint: fmt.Sprint(d.CreatedAt.Unix(), d.Description, d.InstanceCount, d.Tags[online.TagRollout])}
 	f.deployments[d.Name] = kept
 	return kept
 }

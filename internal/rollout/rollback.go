@@ -86,7 +86,7 @@ func (t *turn) planBack(ctx context.Context, e online.Endpoint, undone State, fa
 		return err
 	}
 	want := back
-	if p := undone.Parked; p != nil {
+	if p := undone.Parked; p != nil && !started(there, p.Deployment, back) {
 		want.Fingerprints = maps.Clone(back.Fingerprints)
 		want.Fingerprints[p.Deployment] = p.Fingerprint
 	}
@@ -113,15 +113,22 @@ func (t *turn) planBack(ctx context.Context, e online.Endpoint, undone State, fa
 	return t.enter(ctx, Planned)
 }
 
+// started reports whether a deployment that was parked has its instances again: a rollback that
+// gave it them may have been cut off after it.
+func started(there []azure.Deployment, name string, back Snapshot) bool {
+	d := find(there, name)
+	return d != nil && d.Fingerprint == back.Fingerprints[name]
+}
+
 // worthReturningTo refuses a deployment that is the same as what is live, and one that has failed
-// as a candidate since the last that went live.
+// as a candidate since the last that went live. A rollback that failed says nothing of it.
 func worthReturningTo(d azure.Deployment, live *azure.Deployment, failed []State) error {
 	if live != nil && sameContent(d.Deployment, live.Deployment) {
 		return online.Errorf(online.Refused, "deployment %s holds the same as %s, which is live: going back to it changes nothing; hotswap rollback --to takes an older version",
 			d.Name, live.Name)
 	}
 	for _, s := range failed {
-		if s.Candidate.Fingerprint != "" && s.Candidate.Fingerprint == d.Fingerprint && s.Phase != Abandoned {
+		if s.Plan.Undoes == "" && s.Candidate.Fingerprint != "" && s.Candidate.Fingerprint == d.Fingerprint && s.Phase != Abandoned {
 			return online.Errorf(online.Refused, "deployment %s is the candidate of rollout %s, which has just failed: %s", d.Name, s.ID, s.Reason)
 		}
 	}
@@ -164,6 +171,9 @@ func (t *turn) unpark(ctx context.Context, undone State) error {
 	parked, err := t.Cloud.Deployment(kept, t.Endpoint, p.Deployment)
 	if err != nil {
 		return t.drop(ctx, err)
+	}
+	if parked.Fingerprint == t.state.Candidate.Fingerprint {
+		return nil // it was started already
 	}
 	if err := t.enter(kept, Deploying); err != nil {
 		return t.drop(ctx, err)

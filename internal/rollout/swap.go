@@ -99,7 +99,10 @@ func (t *turn) begin(ctx context.Context) error {
 	if err := t.unchanged(ctx); err != nil {
 		return t.leave(ctx, err)
 	}
-	if by := t.abort(ctx); by != "" {
+	switch by, _, err := t.decided(ctx); {
+	case err != nil:
+		return t.drop(ctx, err)
+	case by != "":
 		return t.refuse(ctx, Refused, online.Errorf(online.Refused, "%s", by))
 	}
 	return t.take(ctx, 0)
@@ -136,7 +139,8 @@ func (t *turn) take(ctx context.Context, step int) error {
 	return t.send(ctx, e)
 }
 
-// retake goes on with a write that was cut off: it may have happened.
+// retake goes on with a write that was cut off: it may have happened. The first one, if it has not,
+// needs a candidate that is still the one that was tested.
 func (t *turn) retake(ctx context.Context) error {
 	e, err := t.found(ctx)
 	if err != nil {
@@ -144,6 +148,9 @@ func (t *turn) retake(ctx context.Context) error {
 	}
 	if t.state.standing(e) == atAfter {
 		return t.arrive(ctx, e)
+	}
+	if t.state.Step == 0 {
+		return t.begin(ctx)
 	}
 	return t.take(ctx, t.state.Step)
 }

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"hotswap/internal/azure"
@@ -67,13 +68,14 @@ func (t *turn) act(ctx context.Context, act action, a Analysis) error {
 }
 
 // observe reads what is known of the step now. It fails where the traffic is not what the step
-// made it, and where the endpoint can't be read; what the metrics don't say is unknown.
+// made it. What the metrics don't say is unknown, and so is everything while the endpoint, or what
+// people decided, can't be read.
 func (t *turn) observe(ctx context.Context) (o Observation, err error) {
 	var e online.Endpoint
 	err = poll(ctx, staleTime, staleEvery, func() (bool, error) {
 		e, err = t.Cloud.Endpoint(ctx, t.Endpoint)
 		if err != nil {
-			return false, ignoreUnavailable(err)
+			return false, err
 		}
 		atOnce := e.Properties[online.RoutesAtOnce] != "" // else a read may be stale
 		return !e.State.Busy() && (atOnce || t.state.standing(e) == atAfter), nil
@@ -83,22 +85,56 @@ func (t *turn) observe(ctx context.Context) (o Observation, err error) {
 		return o, context.Cause(ctx)
 	case e.Name != "" && t.state.standing(e) != atAfter:
 		return o, t.moved(e)
+	case online.CodeOf(err) == online.Unavailable:
+		return t.blind(e, err), nil
 	case err != nil:
 		return o, err
 	}
-	o.Abort, o.Promote = t.decided(ctx)
+	abort, promote, err := t.decided(ctx)
+	if err != nil {
+		return t.blind(e, err), nil
+	}
+	changed, err := t.changed(ctx, e)
+	if err != nil {
+		return t.blind(e, err), nil
+	}
 	reach := t.reach(e)
-	o.Elapsed = reach.Sub(t.state.InForce)
-	o.Window = t.window(ctx, e, reach)
-	return o, nil
+	return Observation{
+		Elapsed: reach.Sub(t.state.InForce), Window: t.window(ctx, e, reach), Abort: abort, Changed: changed, Promote: promote,
+	}, nil
+}
+
+// changed says why the candidate is not the one that was tested, or "". Where a read may be stale, one
+// read is not enough for that.
+func (t *turn) changed(ctx context.Context, e online.Endpoint) (why string, err error) {
+	atOnce := e.Properties[online.RoutesAtOnce] != ""
+	_ = poll(ctx, staleTime, staleEvery, func() (bool, error) { // what err is then counts
+		err = t.unchanged(ctx)
+		return atOnce || !isAnother(err), nil
+	})
+	if isAnother(err) {
+		return err.Error(), nil
+	}
+	return "", err
+}
+
+func isAnother(err error) bool {
+	return online.CodeOf(err) == online.Refused || online.CodeOf(err) == online.NotFound
+}
+
+// blind is what is known where err keeps all of it from being read.
+func (t *turn) blind(e online.Endpoint, err error) Observation {
+	reach := t.reach(e)
+	return Observation{
+		Elapsed: reach.Sub(t.state.InForce), Window: Window{From: t.state.InForce, To: reach, Unknown: err.Error()},
+	}
 }
 
 // decided reads what people have decided about the rollout.
-func (t *turn) decided(ctx context.Context) (abort string, promote bool) {
+func (t *turn) decided(ctx context.Context) (abort string, promote bool, err error) {
 	decisions, err := t.Journal.Decisions(ctx, t.state.ID)
 	if err != nil {
-		t.Say("what was decided can't be read: %v", err)
-		return "", false
+		return "", false, fmt.Errorf("what was decided can't be read: %w", err)
 	}
 	for _, d := range decisions {
 		switch {
@@ -108,13 +144,7 @@ func (t *turn) decided(ctx context.Context) (abort string, promote bool) {
 			promote = true
 		}
 	}
-	return abort, promote
-}
-
-// abort says who wants the rollout aborted, or "".
-func (t *turn) abort(ctx context.Context) string {
-	by, _ := t.decided(ctx)
-	return by
+	return abort, promote, nil
 }
 
 // MetricsLag is how long Azure's newest minutes may still read zero (learn.microsoft.com, "Azure
