@@ -106,6 +106,28 @@ func (t *turn) stands(ctx context.Context, e online.Endpoint) error {
 	return nil
 }
 
+// ready reads the endpoint until it is as the step starts from, with nothing of that changed, or as
+// it ends at. What is wrong with it counts when a read can't be stale any more; the error is then
+// Refused, or one of moved.
+func (t *turn) ready(ctx context.Context) (e online.Endpoint, at standing, err error) {
+	start := time.Now()
+	_ = poll(ctx, staleTime, staleEvery, func() (bool, error) { // what err is then counts
+		if e, err = t.Cloud.Endpoint(ctx, t.Endpoint); err != nil {
+			return true, nil
+		}
+		switch at = t.state.standing(e); at {
+		case atBefore:
+			err = t.stands(ctx, e)
+		case atOther:
+			err = t.moved(e)
+		case atAfter:
+		}
+		wrong := online.CodeOf(err) == online.Refused || online.CodeOf(err) == online.Conflict
+		return err == nil || !wrong || time.Since(start) > staleness(e), nil
+	})
+	return e, at, cause(ctx, err)
+}
+
 // Writes of the traffic. One that a read has shown not to be taken is made again: it asks for the
 // same state, so it does no harm if the one before arrives late.
 const writes = 3
@@ -227,6 +249,15 @@ func (t *turn) found(ctx context.Context) (online.Endpoint, error) {
 		return known && !e.State.Busy(), err
 	})
 	return e, err
+}
+
+// staleness is how long a read may lag behind. A server whose routes follow at once has no late
+// reads either: a moment is for what stands between.
+func staleness(e online.Endpoint) time.Duration {
+	if e.Properties[online.RoutesAtOnce] != "" {
+		return time.Second
+	}
+	return staleTime - staleEvery
 }
 
 // routingLag is how long, where nothing is said, an endpoint may route by the traffic of before.

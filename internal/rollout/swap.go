@@ -110,18 +110,11 @@ func (t *turn) begin(ctx context.Context) error {
 
 // take writes a step's traffic, if the endpoint is as the step starts from.
 func (t *turn) take(ctx context.Context, step int) error {
-	e, err := t.Cloud.Endpoint(ctx, t.Endpoint)
-	if err != nil {
-		return t.drop(ctx, err)
-	}
 	t.state.Step = step
-	at := t.state.standing(e)
-	if at == atBefore {
-		err = t.stands(ctx, e)
-	}
+	e, at, err := t.ready(ctx)
 	switch {
-	case at == atOther:
-		return t.halt(ctx, t.moved(e))
+	case isMoved(err):
+		return t.halt(ctx, err)
 	case online.CodeOf(err) == online.Refused && step == 0:
 		return t.refuse(ctx, Refused, err)
 	case online.CodeOf(err) == online.Refused:

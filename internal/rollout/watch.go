@@ -72,13 +72,13 @@ func (t *turn) act(ctx context.Context, act action, a Analysis) error {
 // people decided, can't be read.
 func (t *turn) observe(ctx context.Context) (o Observation, err error) {
 	var e online.Endpoint
+	start := time.Now()
 	err = poll(ctx, staleTime, staleEvery, func() (bool, error) {
 		e, err = t.Cloud.Endpoint(ctx, t.Endpoint)
 		if err != nil {
 			return false, err
 		}
-		atOnce := e.Properties[online.RoutesAtOnce] != "" // else a read may be stale
-		return !e.State.Busy() && (atOnce || t.state.standing(e) == atAfter), nil
+		return !e.State.Busy() && (t.state.standing(e) == atAfter || time.Since(start) > staleness(e)), nil
 	})
 	switch {
 	case ctx.Err() != nil:
@@ -104,13 +104,13 @@ func (t *turn) observe(ctx context.Context) (o Observation, err error) {
 	}, nil
 }
 
-// changed says why the candidate is not the one that was tested, or "". Where a read may be stale, one
-// read is not enough for that.
+// changed says why the candidate is not the one that was tested, or "". A read may be stale: one is
+// not enough for that.
 func (t *turn) changed(ctx context.Context, e online.Endpoint) (why string, err error) {
-	atOnce := e.Properties[online.RoutesAtOnce] != ""
+	start := time.Now()
 	_ = poll(ctx, staleTime, staleEvery, func() (bool, error) { // what err is then counts
 		err = t.unchanged(ctx)
-		return atOnce || !isAnother(err), nil
+		return !isAnother(err) || time.Since(start) > staleness(e), nil
 	})
 	if isAnother(err) {
 		return err.Error(), nil
