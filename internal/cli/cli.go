@@ -44,11 +44,22 @@ func Main(ctx context.Context, args []string, env Env) int {
 	if _, is := errors.AsType[usageError](err); is || !began {
 		err = usagef("%w; see %s --help", err, ran.CommandPath())
 	}
-	if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
-		err = fmt.Errorf("stopped on the way: %w", cause)
-	}
+	err = stopped(ctx, err)
 	fmt.Fprintln(env.Stderr, "hotswap:", err)
 	return exitCode(err)
+}
+
+// stopped makes an error that came of an interruption say so, beside what it says of where things
+// were left.
+func stopped(ctx context.Context, err error) error {
+	cause := context.Cause(ctx)
+	switch {
+	case cause == nil || !errors.Is(err, context.Canceled):
+		return err
+	case !errors.Is(err, cause):
+		err = cause
+	}
+	return fmt.Errorf("stopped on the way: %w", err)
 }
 
 // exitCode is the only place that turns an error into an exit code.

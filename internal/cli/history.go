@@ -51,6 +51,9 @@ func historyTable(rollouts []rollout.Summary) *table {
 	t := &table{head: []string{"ROLLOUT", "STARTED", "BY", "MODEL", "COMMIT", "SLOT", "OUTCOME", "TRAFFIC"}}
 	for _, r := range rollouts {
 		outcome := string(r.Phase)
+		if r.Forced {
+			outcome += ", forced"
+		}
 		if r.Undoes != "" {
 			outcome += ", undoes " + cut(r.Undoes)
 		}

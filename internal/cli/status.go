@@ -69,13 +69,15 @@ type statusView struct {
 	State       online.ProvisioningState   `json:"provisioningState"`
 	Live        string                     `json:"live"` // the deployment that has all the traffic, or ""
 	Deployments []rollout.DeploymentStatus `json:"deployments"`
-	Lock        *lockView                  `json:"lock"`    // null while nobody holds it
-	Rollout     *rolloutView               `json:"rollout"` // the newest, or null
+	Lock        *lockView                  `json:"lock"`       // null while nobody holds it
+	Rollout     *rolloutView               `json:"rollout"`    // the newest, or null
+	Unattended  bool                       `json:"unattended"` // the rollout has moved traffic, and nobody goes on with it
 }
 
 func viewStatus(now rollout.Status) statusView {
 	v := statusView{
 		Endpoint: now.Endpoint, ScoringURI: now.ScoringURI, State: now.State, Live: now.Traffic.Live(), Deployments: now.Deployments,
+		Unattended: now.Unattended(),
 	}
 	if l := now.Lock; l != nil {
 		v.Lock = viewLock(*l)
@@ -93,6 +95,9 @@ func (s *session) printStatus(now statusView) error {
 	}
 	if l := now.Lock; l != nil && s.output == "table" {
 		s.say("%s", l)
+	}
+	if now.Unattended && s.output == "table" {
+		s.say("rollout %s is %s, and nobody runs it: go on with hotswap resume, or go back with hotswap abort", now.Rollout.Rollout, now.Rollout.Phase)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -193,5 +194,33 @@ func TestSplitIsAWayBack(t *testing.T) {
 	}
 	if got := (Plan{}).allocated(); !strings.Contains(got, "nothing was live") {
 		t.Errorf("of the first rollout: %q", got)
+	}
+}
+
+// A rollout that carries traffic with nobody at it is not to be taken for one that runs.
+func TestUnattended(t *testing.T) {
+	r := newRig(t)
+	r.live(t, "one")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	ended := r.paused(ctx, t, "two")
+	unattended := func() bool {
+		s, err := r.Status(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Unattended()
+	}
+	if unattended() {
+		t.Error("it runs, and is told to be unattended")
+	}
+	cancel(errors.New("interrupted"))
+	if err := <-ended; err == nil || !strings.Contains(err.Error(), "hotswap resume") {
+		t.Errorf("it ended with %v, want what to do next", err)
+	}
+	if !unattended() {
+		t.Error("nobody runs it, and it is not told")
+	}
+	if _, err := r.Abort(t.Context(), "", ""); err != nil || unattended() {
+		t.Errorf("after the abort: %v, unattended %v", err, unattended())
 	}
 }

@@ -24,6 +24,7 @@ type Summary struct {
 	Deployment  string         `json:"deployment,omitempty"` // the slot
 	Phase       Phase          `json:"phase"`                // a terminal one is the outcome
 	Traffic     online.Traffic `json:"traffic"`              // as it was last confirmed
+	Forced      bool           `json:"forced,omitempty"`     // swapped without a passing test
 	Undoes      string         `json:"undoes,omitempty"`     // the rollout that this rollback took back
 	Reason      string         `json:"reason,omitempty"`     // why it ended as it did
 }
@@ -85,7 +86,7 @@ func (r *Runner) summary(ctx context.Context, g journal.RolloutID) (Summary, err
 func summarize(s State) Summary {
 	m := Summary{
 		Rollout: s.ID, Started: s.Started, Updated: s.Updated, By: s.By.String(), Commit: s.Plan.Commit, Deployment: s.Plan.Slot,
-		Phase: s.Phase, Traffic: s.Traffic, Undoes: s.Plan.Undoes, Reason: s.Reason,
+		Phase: s.Phase, Traffic: s.Traffic, Forced: s.Forced, Undoes: s.Plan.Undoes, Reason: s.Reason,
 	}
 	if !s.Plan.Model.IsZero() {
 		m.Model = s.Plan.Model.String()
@@ -112,8 +113,25 @@ func (r *Runner) Show(ctx context.Context, id string) (Record, error) {
 		record.Timeline = append(record.Timeline, Moment{Time: e.Time, Phase: s.Phase, Traffic: s.Traffic, Note: note(record.State, s)})
 		record.State = s
 	}
+	record.State.hideVariables()
 	record.Decisions, err = r.Journal.Decisions(ctx, g.Rollout)
 	return record, err
+}
+
+// hideVariables leaves the names of the environment variables that s holds: their values may be
+// secret, and s is to be printed.
+func (s *State) hideVariables() {
+	for _, d := range []**online.Deployment{&s.Plan.Former, &s.Plan.Displaced, &s.Candidate.Content} {
+		if *d == nil {
+			continue
+		}
+		shown := **d
+		shown.Variables = map[string]string{}
+		for name := range (*d).Variables {
+			shown.Variables[name] = "(not shown)"
+		}
+		*d = &shown
+	}
 }
 
 // note tells what an entry says that the one before did not.

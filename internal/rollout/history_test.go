@@ -112,6 +112,11 @@ func TestShow(t *testing.T) {
 	wantCode(t, "show what is not there", err, online.NotFound)
 	r.Actor = Actor{Principal: azure.Principal{Name: "alice"}}
 	r.live(t, "1", "2")
+	three := request("3")
+	three.Deployment.Variables = map[string]string{"PASSWORD": "hunter2"}
+	if _, err := r.Rollout(t.Context(), three, wanting(""), false); err != nil {
+		t.Fatal(err)
+	}
 	id := r.newest(t).ID
 	decided := journal.Decision{Rollout: id, Kind: journal.Abort, By: "bob", Time: time.Unix(1, 0).UTC()}
 	if _, err := r.Journal.Decide(t.Context(), decided); err != nil {
@@ -129,12 +134,15 @@ func TestShow(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s %s", m.Phase, m.Traffic, m.Note))
 	}
 	want := []string{
-		"Planned blue=100 ",
-		"Deploying blue=100 ",
-		"Deployed blue=100 green is up, fingerprint " + record.State.Candidate.Fingerprint,
-		"Tested blue=100 the test passed",
-		"Swapping blue=100 ",
-		"Promoted green=100 ",
+		"Planned green=100 ",
+		"Deploying green=100 ",
+		"Deployed green=100 blue is up, fingerprint " + record.State.Candidate.Fingerprint,
+		"Tested green=100 the test passed",
+		"Swapping green=100 ",
+		"Promoted blue=100 ",
+	}
+	if v := record.State.Candidate.Content.Variables["PASSWORD"]; v != "(not shown)" {
+		t.Errorf("the record shows the variable as %q", v)
 	}
 	if !cmp.Equal(got, want) {
 		t.Error(cmp.Diff(want, got))

@@ -295,7 +295,12 @@ func (t *turn) drop(ctx context.Context, err error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.WriteTime)
 	defer cancel()
 	carries := t.state.Phase == Watching || t.state.Phase == Paused
-	if carries && err != nil {
+	switch {
+	case err == nil || online.CodeOf(err) == online.Stale: // another has the lock, and goes on
+	case t.state.Phase == Swapping || t.state.Phase == RollingBack:
+		err = fmt.Errorf("%w; rollout %s is left %s, with the traffic at %s when it was last read: go back with hotswap rollback, or go on with hotswap resume",
+			err, t.state.ID, t.state.Phase, t.state.Traffic)
+	case carries:
 		err = fmt.Errorf("%w; rollout %s is left %s with the traffic at %s: go on with hotswap resume, or go back with hotswap abort",
 			err, t.state.ID, t.state.Phase, t.state.Traffic)
 	}

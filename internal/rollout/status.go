@@ -18,6 +18,12 @@ type Status struct {
 	Last        *State                   `json:"rollout,omitempty"` // the newest
 }
 
+// Unattended reports whether the newest rollout has traffic that no verdict stands for, and no
+// process that would go on with it, as far as anybody can know.
+func (s Status) Unattended() bool {
+	return s.Last != nil && s.Last.Phase.carries() && (s.Lock == nil || !atWork(*s.Lock, s.Last.ID))
+}
+
 // DeploymentStatus is one deployment of the endpoint.
 type DeploymentStatus struct {
 	Name    string                   `json:"name"`
