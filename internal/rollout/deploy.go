@@ -332,6 +332,9 @@ func (t *turn) put(ctx context.Context, d online.Deployment) (azure.Deployment, 
 	switch {
 	case online.CodeOf(err) == online.Invalid: // not the command line's fault: the candidate's
 		return azure.Deployment{}, online.Errorf(online.Refused, "%w", err)
+	case online.CodeOf(err) == online.Unavailable:
+		t.awaitShown(ctx, d)
+		return azure.Deployment{}, err
 	case err != nil:
 		return azure.Deployment{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"hotswap/internal/azure"
 	"hotswap/internal/online"
@@ -90,4 +91,45 @@ func TestInterruptedTestDoesNotRefuse(t *testing.T) {
 	}
 	_, err := r.Test(ctx, "", wanting(""))
 	r.wants(t, err, online.Internal, "interrupted", Deployed)
+}
+
+// lateDeployments is a fakeCloud that loses the reply to a write of a deployment, and whose reads show
+// it late.
+type lateDeployments struct {
+	*fakeCloud
+	old  azure.Deployment
+	late int // reads that show the old one yet
+	lost bool
+}
+
+func (l *lateDeployments) PutDeployment(ctx context.Context, d online.Deployment) (azure.Deployment, error) {
+	old := l.deployments[d.Name]
+	put, err := l.fakeCloud.PutDeployment(ctx, d)
+	if l.lost {
+		return put, err
+	}
+	l.lost, l.old, l.late = true, old, 3
+	return azure.Deployment{}, online.Errorf(online.Unavailable, "the connection was cut")
+}
+
+func (l *lateDeployments) Deployment(ctx context.Context, endpoint, name string) (azure.Deployment, error) {
+	if l.late > 0 && name == l.old.Name {
+		l.late--
+		return l.old, nil
+	}
+	return l.fakeCloud.Deployment(ctx, endpoint, name)
+}
+
+// A candidate that is there although the reply to its write was lost makes room again for what the
+// slot held, also where reads don't show it at once.
+func TestLostReplyAndLateReadGiveTheSlotBack(t *testing.T) {
+	r := newRig(t)
+	r.live(t, "one", "two")
+	r.cloud.onRead = func(e *online.Endpoint) { e.Properties, e.ModifiedAt = nil, time.Now().Add(-time.Hour) }
+	r.Cloud = &lateDeployments{fakeCloud: r.cloud}
+	_, err := r.Rollout(t.Context(), request("three"), wanting(""), false)
+	r.wants(t, err, online.Unavailable, "the connection was cut", Failed)
+	if got := r.cloud.deployments["blue"].Description; got != "one" {
+		t.Errorf("the slot holds %q, want what it held", got)
+	}
 }

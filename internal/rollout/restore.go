@@ -77,3 +77,16 @@ func (t *turn) holdsOurs(ctx context.Context) (bool, error) {
 	known := t.state.Candidate.Fingerprint // "" where the reply to its PUT was lost
 	return err == nil && d.Tags[online.TagRollout] == t.state.ID && (known == "" || known == d.Fingerprint), err
 }
+
+// awaitShown waits for a write whose reply was lost to show, as long as a read of it may be late: else
+// what the slot held before would be taken for what it holds, and not be put back.
+func (t *turn) awaitShown(ctx context.Context, d online.Deployment) {
+	_ = poll(ctx, staleTime, staleEvery, func() (bool, error) { // it may never show: then it was not taken
+		e, err := t.Cloud.Endpoint(ctx, t.Endpoint)
+		if err == nil && e.Properties[online.RoutesAtOnce] != "" {
+			return true, nil
+		}
+		there, err := t.Cloud.Deployment(ctx, t.Endpoint, d.Name)
+		return err == nil && there.Tags[online.TagRollout] == d.Tags[online.TagRollout], nil
+	})
+}
