@@ -55,10 +55,10 @@ func TestKilledServerLeavesNothing(t *testing.T) {
 	if err := s.start(); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "all workers to listen", func() bool { return len(entries(t, s.stateDir, "run")) == 4 })
 	waitFor(t, "an answer", func() bool {
 		return s.run(t, "endpoint", "invoke", "-n", p.endpoint, "--request-file", p.path("request.json")).code == 0
 	})
+	waitFor(t, "all workers to listen", func() bool { return len(entries(t, s.stateDir, "run")) == 4 }) // those from before were swept away by now
 	p.becomes(t, s, "one")
 	if _, again := p.scoring(t, s); again != key {
 		t.Error("the endpoint has another key than before")

@@ -81,6 +81,6 @@ func (s *scorers) end(t *testing.T, least int) {
 	s.stop()
 	s.running.Wait()
 	if len(s.failed) > 0 || s.requests < least {
-		t.Errorf("%d of %d requests failed, want none of at least %d: %.3q", len(s.failed), s.requests, least, s.failed)
+		t.Errorf("%d of %d requests failed, want none of at least %d: %q", len(s.failed), s.requests, least, s.failed[:min(len(s.failed), 3)])
 	}
 }

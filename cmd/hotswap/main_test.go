@@ -23,7 +23,8 @@ func TestMain(m *testing.M) { os.Exit(buildAndRun(m)) }
 
 func buildAndRun(m *testing.M) int {
 	flag.Parse()
-	_ = flag.Set("test.parallel", "16") // these tests wait for processes more than they compute
+	_ = flag.Set("test.parallel", "16")        // these tests wait for processes more than they compute
+	_ = os.Setenv("HOTSWAP_METRICS_LAG", "2s") // of servers that are as Azure is, and of their clients
 	dir, err := os.MkdirTemp("", "hotswap-test-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -56,7 +56,8 @@ func newUnlock(s *session) *cobra.Command {
 		Short: "Free an endpoint that a person has locked",
 		Long: `Unlock frees an endpoint that hotswap lock has locked, whoever did. A rollout's lock it frees with
 --force only: that rollout fails at its next step, and if it is writing just then, its write and the
-next rollout's may cross. The next rollout resumes or undoes what it left.`,
+next rollout's may cross. The next rollout resumes or undoes what it left; hotswap resume goes on with
+it, and hotswap abort goes back.`,
 		Example: `  hotswap unlock -e taxi-fare
   hotswap unlock -e taxi-fare --force`,
 		Args: noArguments,

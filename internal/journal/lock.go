@@ -154,16 +154,19 @@ func inDoubt(ctx context.Context, err error) bool {
 }
 
 // grant decides on a claim: it returns the fence that the claim gets, or why it gets none. A
-// manual lock is of no rollout, so nothing goes on with it, and nothing takes it over.
+// manual lock is of no rollout, so nothing goes on with it, and nothing takes it over. Who goes on
+// with a rollout at which a process was at work gets a fence of its own: what that one has still on its
+// way must be told apart.
 func (j *Journal) grant(cur observed, c Claim) (int64, error) {
 	next := 1 + max(c.SeenFence, cur.Fence)
 	again := c.Rollout != "" && c.Rollout == cur.Rollout
+	atWork := cur.Held && cur.Holder.PID != 0 && cur.Holder != c.Holder
 	switch {
 	case cur.Held && cur.Manual:
 		return 0, j.lockedBy(cur.Lock)
 	case again && c.SeenFence > cur.Fence:
 		return 0, online.Errorf(online.Stale, "lock endpoint %q: rollout %s had it last with fence %d, but the endpoint has seen fence %d: another rollout has gone on since", j.endpoint, c.Rollout, cur.Fence, c.SeenFence)
-	case again: // nobody else had the lock since, held or not
+	case again && !atWork: // nobody else had the lock since, held or not
 		return cur.Fence, nil
 	case !cur.Held:
 		return next, nil

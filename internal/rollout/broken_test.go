@@ -45,7 +45,7 @@ func TestResumedSwapOfAChangedCandidate(t *testing.T) {
 	if s, err = r.Test(t.Context(), s.ID, wanting("")); err != nil {
 		t.Fatal(err)
 	}
-	turn, err := r.rejoin(t.Context(), s.ID)
+	turn, err := r.rejoin(t.Context(), s.ID, false)
 	if err != nil {
 		t.Fatal(err)
 	}

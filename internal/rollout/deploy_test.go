@@ -63,7 +63,7 @@ func TestChangedCandidateIsNotReplaced(t *testing.T) {
 	if _, err := r.Deploy(t.Context(), request("three")); err != nil {
 		t.Fatal(err)
 	}
-	turn, err := r.rejoin(t.Context(), "")
+	turn, err := r.rejoin(t.Context(), "", false)
 	if err != nil {
 		t.Fatal(err)
 	}

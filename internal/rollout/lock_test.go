@@ -73,3 +73,32 @@ func TestRolloutWaitsForTheLock(t *testing.T) {
 		t.Errorf("said %q first, want %q", strings.Join(said, "\n"), want)
 	}
 }
+
+// A rollout whose lock a person took away goes on only by resume, promote or abort, and writes with
+// a fence above the one that it had: its process may run yet.
+func TestRolloutGoesOnAfterItsLockWasFreed(t *testing.T) {
+	r := newRig(t)
+	r.live(t, "one")
+	r.interrupt(t, "two")
+	l, err := r.Journal.Lock(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Journal.Free(t.Context(), l.Fence); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		_, _, err = r.Swap(t.Context(), "", false, DefaultStrategy())
+		r.wants(t, err, online.Stale, "hotswap resume", Paused)
+	}
+	s, err := r.Promote(t.Context(), "")
+	if err != nil || s.Phase != Promoted {
+		t.Fatalf("promote: %s, %v", s.Phase, err)
+	}
+	if got, want := r.cloud.endpoint.Tags[online.TagFence], strconv.FormatInt(l.Fence+1, 10); got != want {
+		t.Errorf("the endpoint was written with fence %s, want %s", got, want)
+	}
+	if s := r.newest(t); s.Phase != Promoted {
+		t.Errorf("the journal ends with %s", s.Phase)
+	}
+}

@@ -33,7 +33,7 @@ func (r *Runner) Resume(ctx context.Context, id string) (State, error) {
 
 // regain takes the lock for a rollout that is not over.
 func (r *Runner) regain(ctx context.Context, id string) (*turn, error) {
-	t, err := r.rejoin(ctx, id)
+	t, err := r.rejoin(ctx, id, true)
 	if err != nil {
 		return nil, err
 	}
@@ -117,10 +117,12 @@ func (r *Runner) decide(ctx context.Context, d journal.Decision, done func(State
 			return s, err
 		}
 		if !atWork(l, s.ID) {
-			return r.carryOut(ctx, d)
-		}
-		if !said {
-			r.Say("%s runs rollout %s and is to do it; if that process is gone, it is done here once its lock ends, at %s",
+			s, err := r.carryOut(ctx, d)
+			if online.CodeOf(err) != online.Locked || l.Held && l.Rollout != d.Rollout {
+				return s, err
+			} // else another one carries out what was decided
+		} else if !said {
+			r.Say("%s runs rollout %s and is to do it; if that process is gone, it is done here once its lock ends, at %s, or is freed with hotswap unlock --force",
 				l.Holder.Name, s.ID, l.Expires.UTC().Format(time.RFC3339))
 		}
 		if err := sleep(ctx, followEvery); err != nil {
@@ -132,7 +134,10 @@ func (r *Runner) decide(ctx context.Context, d journal.Decision, done func(State
 // carryOut does what was decided about a rollout that nobody runs.
 func (r *Runner) carryOut(ctx context.Context, d journal.Decision) (State, error) {
 	t, err := r.regain(ctx, d.Rollout)
-	if err != nil {
+	switch {
+	case t.last().Phase.Terminal(): // its process has ended it meanwhile
+		return t.state, nil
+	case err != nil:
 		return t.last(), err
 	}
 	switch p := t.state.Phase; {

@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"hotswap/internal/azure"
@@ -94,7 +95,8 @@ func (t *turn) park(ctx context.Context, former azure.Deployment) error {
 
 // isParked records a parking that was cut off after its effect.
 func (t *turn) isParked(former azure.Deployment) error {
-	if t.state.Plan.Former != nil && former.Tags[online.TagFence] == fmt.Sprint(t.state.Fence) {
+	fence, err := strconv.ParseInt(former.Tags[online.TagFence], 10, 64)
+	if t.state.Plan.Former != nil && err == nil && fence >= t.begun { // ours: nobody else can have begun since
 		t.state.Parked = &Parking{Deployment: former.Name, Fingerprint: former.Fingerprint, Instances: t.state.Plan.Former.InstanceCount}
 	}
 	return nil

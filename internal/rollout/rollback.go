@@ -3,6 +3,7 @@ package rollout
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -16,6 +17,9 @@ import (
 // way is undone instead. Where that is already so it changes nothing, and already is true.
 func (r *Runner) Rollback(ctx context.Context, reason string) (s State, already bool, err error) {
 	t, err := r.open(ctx, cmp.Or(reason, "rollback"), restingToo, true)
+	if online.CodeOf(err) == online.Locked {
+		err = fmt.Errorf("%w; a rollout that runs is ended, and its traffic given back, by `hotswap abort`", err)
+	}
 	if err != nil {
 		return State{}, false, err
 	}

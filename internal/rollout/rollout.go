@@ -112,7 +112,7 @@ type Parking struct {
 // State is all that a rollout remembers, and so all that the journal keeps.
 type State struct {
 	ID        string          `json:"id"`
-	Fence     int64           `json:"fence"`
+	Fence     int64           `json:"fence"` // of the lock that it was last worked on under
 	Phase     Phase           `json:"phase"`
 	Plan      Plan            `json:"plan"`
 	Candidate Candidate       `json:"candidate"`

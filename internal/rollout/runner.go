@@ -3,6 +3,7 @@ package rollout
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -96,7 +97,8 @@ type turn struct {
 	*Runner
 	lease *lease
 	state State
-	seq   int // of the next journal entry
+	begun int64 // the fence that the rollout began with, which names it in the journal
+	seq   int   // of the next journal entry
 
 	step     bool  // one step of a rollout whose others are commands of their own
 	closed   State // what an earlier turn had left open, closed; zero where nothing was
@@ -119,7 +121,7 @@ func (r *Runner) open(ctx context.Context, reason string, take func(journal.Lock
 		return nil, err
 	}
 	now := time.Now().UTC()
-	t := &turn{Runner: r, lease: r.hold(held), state: State{
+	t := &turn{Runner: r, lease: r.hold(held), begun: held.Fence(), state: State{
 		ID: id, Fence: held.Fence(), Holder: Self().Name, By: r.Actor, Started: now,
 		Plan: Plan{Endpoint: r.Endpoint},
 	}}
@@ -149,8 +151,8 @@ func takeable(l journal.Lock) bool { return gone(l.Holder) }
 func restingToo(l journal.Lock) bool { return l.Holder.PID == 0 || gone(l.Holder) }
 
 // rejoin takes the lock for a further step of a rollout that has begun: the named one, or the
-// newest where id is "".
-func (r *Runner) rejoin(ctx context.Context, id string) (*turn, error) {
+// newest where id is "". One that has lost its lock goes on only where that is asked for.
+func (r *Runner) rejoin(ctx context.Context, id string, lost bool) (*turn, error) {
 	group, s, seq, err := r.newest(ctx, id)
 	if err != nil {
 		return nil, err
@@ -158,14 +160,18 @@ func (r *Runner) rejoin(ctx context.Context, id string) (*turn, error) {
 	if s.Plan.Undoes != "" {
 		return nil, online.Errorf(online.Refused, "rollout %s is a rollback, which has no candidate: run hotswap deploy, or hotswap rollback to go on with it", s.ID)
 	}
-	t := &turn{Runner: r, state: s, seq: seq, step: true}
+	t := &turn{Runner: r, state: s, begun: group.Fence, seq: seq, step: true}
 	if s.Phase.Terminal() {
 		return t, nil
 	}
-	if l, err := r.Journal.Lock(ctx); err != nil {
+	l, err := r.Journal.Lock(ctx)
+	switch {
+	case err != nil:
 		return nil, err
-	} else if atWork(l, s.ID) {
+	case atWork(l, s.ID):
 		return nil, online.Errorf(online.Locked, "rollout %s is run by %s: wait, or end it with hotswap abort", s.ID, l.Holder.Name)
+	case !lost && l.Rollout != s.ID && (!l.Held || takeable(l)):
+		return nil, online.Errorf(online.Stale, "rollout %s lost its lock: start a new rollout, or go on with it by hotswap resume", s.ID)
 	}
 	held, err := r.Journal.Acquire(ctx, journal.Claim{
 		Rollout: group.Rollout, Reason: "go on with rollout " + group.Rollout, Holder: Self(), SeenFence: group.Fence, Take: takeable,
@@ -174,11 +180,31 @@ func (r *Runner) rejoin(ctx context.Context, id string) (*turn, error) {
 		return nil, err
 	}
 	t.lease = r.hold(held)
-	if held.Fence() != s.Fence {
-		return nil, t.drop(ctx, online.Errorf(online.Stale,
-			"rollout %s lost its lock: another one has run since; start a new rollout", s.ID))
+	if held.Fence() == s.Fence {
+		return t, nil
+	}
+	if err := t.again(ctx, held.Fence()); err != nil {
+		t.unlock(ctx)
+		return nil, err
 	}
 	return t, nil
+}
+
+// again goes on from what the journal says now, under a new fence: another process may have worked
+// on the rollout, or begun another one, since the state was read.
+func (t *turn) again(ctx context.Context, fence int64) error {
+	group, s, seq, err := t.newest(ctx, "")
+	switch {
+	case err != nil:
+		return err
+	case group.Rollout != t.state.ID:
+		return online.Errorf(online.Stale, "rollout %s lost its lock: another one has run since; start a new rollout", t.state.ID)
+	case s.Phase.Terminal():
+		return online.Errorf(online.Stale, "rollout %s has ended meanwhile: it is %s", s.ID, s.Phase)
+	}
+	t.state, t.seq = s, seq
+	t.state.Fence = fence
+	return nil
 }
 
 // atWork reports whether a process works on the rollout, as far as anybody can know.
@@ -249,7 +275,7 @@ func (t *turn) enter(ctx context.Context, p Phase) error {
 		return fmt.Errorf("write the journal: %w", err)
 	}
 	err = t.Journal.Append(ctx, journal.Entry{
-		Fence: next.Fence, Rollout: next.ID, Seq: t.seq, Kind: strings.ToLower(string(p)), Time: next.Updated, Data: data,
+		Fence: t.begun, Rollout: next.ID, Seq: t.seq, Kind: strings.ToLower(string(p)), Time: next.Updated, Data: data,
 	})
 	if err != nil {
 		return err
@@ -291,6 +317,9 @@ func (t *turn) endWith(ctx context.Context, p Phase, err error) error {
 func (t *turn) drop(ctx context.Context, err error) error {
 	if t.settling {
 		return err
+	}
+	if why := context.Cause(ctx); err != nil && why != nil && !errors.Is(err, why) {
+		err = why // what its end made fail tells less
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.WriteTime)
 	defer cancel()

@@ -14,7 +14,7 @@ import (
 // ours, so nobody works on it any more. giveBack asks that its slot is given back what it held;
 // without it that is left to whoever takes the slot next.
 func (t *turn) settleLast(ctx context.Context, giveBack bool) (State, error) {
-	_, s, seq, err := t.newest(ctx, "")
+	group, s, seq, err := t.newest(ctx, "")
 	switch {
 	case online.CodeOf(err) == online.NotFound:
 		return State{}, nil
@@ -22,7 +22,8 @@ func (t *turn) settleLast(ctx context.Context, giveBack bool) (State, error) {
 		return State{}, err
 	}
 	t.Say("rollout %s was cut off when %s", s.ID, s.Phase)
-	cut := &turn{Runner: t.Runner, lease: t.lease, state: s, seq: seq, settling: true}
+	s.Fence = t.state.Fence
+	cut := &turn{Runner: t.Runner, lease: t.lease, state: s, begun: group.Fence, seq: seq, settling: true}
 	err = cut.settle(ctx, giveBack)
 	if cut.state.Phase.Terminal() {
 		return cut.state, nil // how it ended was told, and is not how this one ends
@@ -117,6 +118,7 @@ func (t *turn) abandon(ctx context.Context, giveBack bool) error {
 		}
 	}
 	if t.state.Ends == RolledBack {
+		t.Say("rollout %s: resumed, its traffic was rolled back before", t.state.ID)
 		return t.end(ctx, RolledBack, t.state.Reason)
 	}
 	t.Say("rollout %s: undone, it had moved no traffic", t.state.ID)

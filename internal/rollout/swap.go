@@ -13,7 +13,7 @@ import (
 // rollout. One that was cut off on its way goes on, by the strategy that it began with. Where the
 // candidate is live already it changes nothing, and already is true.
 func (r *Runner) Swap(ctx context.Context, id string, force bool, s Strategy) (state State, already bool, err error) {
-	t, err := r.rejoin(ctx, id)
+	t, err := r.rejoin(ctx, id, false)
 	if err != nil {
 		return State{}, false, err
 	}

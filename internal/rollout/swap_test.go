@@ -39,7 +39,7 @@ func TestSwapThatWasCutOffIsNotTestedAgain(t *testing.T) {
 	r := newRig(t)
 	r.live(t, "one")
 	s := r.tested(t, "two")
-	turn, err := r.rejoin(t.Context(), s.ID)
+	turn, err := r.rejoin(t.Context(), s.ID, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -135,7 +135,7 @@ func TestRollbackIsNotSwapped(t *testing.T) {
 func TestEndThatIsNotSaved(t *testing.T) {
 	r := newRig(t)
 	s := r.tested(t, "one")
-	turn, err := r.rejoin(t.Context(), s.ID)
+	turn, err := r.rejoin(t.Context(), s.ID, false)
 	if err != nil {
 		t.Fatal(err)
 	}

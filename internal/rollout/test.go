@@ -23,7 +23,7 @@ type Diff struct {
 // Test runs the tests against the candidate of a rollout, by header, and saves the verdict. id ""
 // means the newest rollout.
 func (r *Runner) Test(ctx context.Context, id string, tests Tests) (State, error) {
-	t, err := r.rejoin(ctx, id)
+	t, err := r.rejoin(ctx, id, false)
 	if err != nil {
 		return State{}, err
 	}
