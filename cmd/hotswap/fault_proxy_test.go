@@ -31,7 +31,7 @@ const (
 	conflict  fault = "409"
 	throttled fault = "429"
 	broken    fault = "500"
-	stale     fault = "stale" // a read is answered as the one before it was
+	stale     fault = "stale" // a read of the management plane shows what was before; blobs are strongly consistent
 )
 
 // delay of a call that is delayed.
@@ -52,10 +52,16 @@ type aim struct {
 	fault fault
 }
 
-// seen is a call that was made, and whether its address had been read before in another state.
+// reads reports whether the call changes nothing.
+func (c call) reads() bool { return c.method == http.MethodGet || c.method == http.MethodHead }
+
+// managed reports whether it goes to the management plane.
+func (c call) managed() bool { return strings.HasPrefix(c.path, "/subscriptions/") }
+
+// seen is a call that was made, and whether its address was in another state before.
 type seen struct {
 	call
-	differs bool
+	changed bool
 }
 
 // reply is an answer of the server, rewritten.
@@ -68,8 +74,8 @@ type reply struct {
 // faultProxy stands between one pipeline and the server, under addresses of its own: whatever the
 // server says of its own addresses is rewritten, so that polling, blobs and scoring pass as well.
 type faultProxy struct {
-	server, own string // host:port of either
-	endpoint    string // of the run, left out of the names of its calls
+	server, own string            // host:port of either
+	names       *strings.Replacer // of what another run has otherwise
 	upstream    *http.Transport
 	aim         aim
 
@@ -82,8 +88,8 @@ type faultProxy struct {
 	hits   int
 }
 
-// proxy starts one for the runs of an endpoint.
-func (s *server) proxy(t *testing.T, endpoint string, a aim) *faultProxy {
+// proxy starts one for a run on an endpoint that has live in that slot.
+func (s *server) proxy(t *testing.T, endpoint, live string, a aim) *faultProxy {
 	t.Helper()
 	certs := filepath.Join(s.stateDir, "certs") // its names are valid on any port
 	pair, err := tls.LoadX509KeyPair(filepath.Join(certs, "server.crt"), filepath.Join(certs, "server.key"))
@@ -95,10 +101,13 @@ func (s *server) proxy(t *testing.T, endpoint string, a aim) *faultProxy {
 		t.Fatal(err)
 	}
 	p := &faultProxy{
-		server: strings.TrimPrefix(s.url, "https://"), endpoint: endpoint, aim: a,
+		server: strings.TrimPrefix(s.url, "https://"), aim: a,
 		own:    fmt.Sprintf("localhost:%d", l.Addr().(*net.TCPAddr).Port),
 		counts: map[call]int{}, before: map[string]reply{}, newest: map[string]reply{},
 	}
+	candidate := map[string]string{"blue": "green", "green": "blue"}[live]
+	p.names = strings.NewReplacer(endpoint, "{endpoint}", "/deployments/"+live, "/deployments/{live}", "'"+live+"'", "{live}",
+		"/deployments/"+candidate, "/deployments/{candidate}", "'"+candidate+"'", "{candidate}")
 	p.upstream = s.https(t).Transport.(*http.Transport).Clone()
 	p.upstream.DisableCompression = true
 	p.upstream.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) { // the blob host is below localhost
@@ -124,21 +133,20 @@ func (p *faultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // the pipeline is gone
 	}
-	address := r.Method + " " + r.Host + r.URL.String()
-	hit, old := p.record(r, address, body)
+	n, hit := p.record(r, body)
 	if !hit {
-		p.pass(w, r, address, body)
+		p.pass(w, r, n, body)
 		return
 	}
 	switch p.aim.fault {
 	case lost:
 		panic(http.ErrAbortHandler)
 	case replyLost:
-		_, _ = p.ask(r, address, body)
+		_, _, _ = p.ask(r, n, body)
 		panic(http.ErrAbortHandler)
 	case delayed:
 		time.Sleep(delay)
-		p.pass(w, r, address, body)
+		p.pass(w, r, n, body)
 	case conflict:
 		refuse(w, http.StatusConflict, "Conflict")
 	case throttled:
@@ -147,7 +155,7 @@ func (p *faultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case broken:
 		refuse(w, http.StatusInternalServerError, "InternalServerError")
 	case stale:
-		old.write(w)
+		p.passOld(w, r, n, body)
 	}
 }
 
@@ -159,34 +167,29 @@ func refuse(w http.ResponseWriter, status int, code string) {
 	fmt.Fprintf(w, `{"error": {"code": %q, "message": "injected"}}`, code)
 }
 
-// record counts the call and reports whether it is the one that the aim is at, with what its
-// address was answered before.
-func (p *faultProxy) record(r *http.Request, address string, body []byte) (hit bool, old reply) {
+// record counts the call, and reports whether it is the one that the aim is at.
+func (p *faultProxy) record(r *http.Request, body []byte) (n int, hit bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	c := call{method: r.Method, path: p.named(r)}
 	if entry := journalled.FindStringSubmatch(r.URL.Path); entry != nil && r.Method == http.MethodPut {
 		var e struct{ Kind string }
 		_ = json.Unmarshal(body, &e) // whose kind is "" then, which shows
 		p.phase = entry[1] + "-" + e.Kind
 	}
-	c.phase = p.phase
+	c := call{phase: p.phase, method: r.Method, path: p.named(r)}
 	p.counts[c]++
-	c.n = p.counts[call{phase: c.phase, method: c.method, path: c.path}]
-	old, differs := p.before[address]
-	if newest, there := p.newest[address]; there && !differs {
-		old = newest
-	}
-	p.calls = append(p.calls, seen{c, differs})
-	if hit = c == p.aim.at; hit {
+	c.n = p.counts[c]
+	p.calls = append(p.calls, seen{call: c})
+	if hit = c == p.aim.at; hit && p.aim.fault != stale {
 		p.hits++
 	}
-	return hit, old
+	return len(p.calls) - 1, hit
 }
 
 var (
 	journalled = regexp.MustCompile(`/rollouts/[^/]+/(\d+)\.json$`)
 	uuids      = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	anyEntry   = regexp.MustCompile(`/rollouts/[^/]+/\d+\.json`)
 	hashes     = regexp.MustCompile(`[0-9a-f]{32,64}`)
 )
 
@@ -199,14 +202,29 @@ func (p *faultProxy) named(r *http.Request) string {
 		}
 	}
 	path = hashes.ReplaceAllString(uuids.ReplaceAllString(path, "{id}"), "{hash}")
-	return strings.ReplaceAll(path, p.endpoint, "{endpoint}")
+	return p.names.Replace(anyEntry.ReplaceAllString(path, "/rollouts/{rollout}/{entry}"))
 }
 
 // pass passes a call on, and the answer back.
-func (p *faultProxy) pass(w http.ResponseWriter, r *http.Request, address string, body []byte) {
-	got, err := p.ask(r, address, body)
+func (p *faultProxy) pass(w http.ResponseWriter, r *http.Request, n int, body []byte) {
+	got, _, err := p.ask(r, n, body)
 	if err != nil {
 		panic(http.ErrAbortHandler) // the server is gone, or the pipeline
+	}
+	got.write(w)
+}
+
+// passOld answers with what the address held before, where it was otherwise.
+func (p *faultProxy) passOld(w http.ResponseWriter, r *http.Request, n int, body []byte) {
+	got, old, err := p.ask(r, n, body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if old.status != 0 {
+		got = old
+		p.mu.Lock()
+		p.hits++
+		p.mu.Unlock()
 	}
 	got.write(w)
 }
@@ -217,8 +235,9 @@ func (a reply) write(w http.ResponseWriter) {
 	_, _ = w.Write(a.body)
 }
 
-// ask sends a call to the server, and keeps what a read is answered.
-func (p *faultProxy) ask(r *http.Request, address string, body []byte) (reply, error) {
+// ask sends a call to the server. It returns the answer, and the last one that the address gave
+// before and that was another; zero where there was none.
+func (p *faultProxy) ask(r *http.Request, n int, body []byte) (got, old reply, err error) {
 	in := inward.of(p)
 	body = []byte(in.Replace(string(body)))
 	req := r.Clone(r.Context())
@@ -229,31 +248,33 @@ func (p *faultProxy) ask(r *http.Request, address string, body []byte) (reply, e
 	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	resp, err := p.upstream.RoundTrip(req)
 	if err != nil {
-		return reply{}, err
+		return got, old, err
 	}
 	defer resp.Body.Close()
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return reply{}, err
+		return got, old, err
 	}
 	out := outward.of(p)
-	got := reply{resp.StatusCode, resp.Header, []byte(out.Replace(string(text)))}
+	got = reply{resp.StatusCode, resp.Header, []byte(out.Replace(string(text)))}
 	rewrite(got.header, out)
 	if r.Method != http.MethodHead {
 		got.header.Set("Content-Length", strconv.Itoa(len(got.body)))
 	}
-	p.keep(address, got)
-	return got, nil
+	return got, p.keep(n, r.Method+" "+r.Host+r.URL.String(), got), nil
 }
 
-// keep remembers an answer, and the last one that was another.
-func (p *faultProxy) keep(address string, got reply) {
+// keep remembers the answer to call n, and returns the last one of the address that was another.
+func (p *faultProxy) keep(n int, address string, got reply) reply {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if last, there := p.newest[address]; there && !bytes.Equal(last.body, got.body) {
 		p.before[address] = last
 	}
 	p.newest[address] = got
+	old, changed := p.before[address]
+	p.calls[n].changed = changed
+	return old
 }
 
 func rewrite(h http.Header, by *strings.Replacer) {

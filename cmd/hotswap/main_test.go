@@ -54,13 +54,19 @@ type server struct {
 // startServer starts one on a free port, with its state in a folder of the test's.
 func startServer(t *testing.T, args ...string) *server {
 	t.Helper()
+	return startServerWith(t, nil, args...)
+}
+
+// startServerWith starts one with env beside the test's environment.
+func startServerWith(t *testing.T, env []string, args ...string) *server {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "hs-") //nolint:usetesting // because sockets lie below it, and t.TempDir is too long for them
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	s := &server{stateDir: filepath.Join(dir, "state"), listen: "127.0.0.1:0", args: args}
-	if err := s.start(); err != nil {
+	if err := s.start(env...); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.stop(t) })
