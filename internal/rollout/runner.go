@@ -323,21 +323,37 @@ func (t *turn) drop(ctx context.Context, err error) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), t.WriteTime)
 	defer cancel()
-	carries := t.state.Phase == Watching || t.state.Phase == Paused
-	switch {
-	case err == nil || online.CodeOf(err) == online.Stale: // another has the lock, and goes on
-	case t.state.Phase == Swapping || t.state.Phase == RollingBack:
-		err = fmt.Errorf("%w; rollout %s is left %s, with the traffic at %s when it was last read: go back with hotswap rollback, or go on with hotswap resume",
-			err, t.state.ID, t.state.Phase, t.state.Traffic)
-	case carries:
-		err = fmt.Errorf("%w; rollout %s is left %s with the traffic at %s: go on with hotswap resume, or go back with hotswap abort",
-			err, t.state.ID, t.state.Phase, t.state.Traffic)
-	}
-	again := carries || t.step && (t.state.Phase == Deployed || t.state.Phase == Tested)
-	if again && online.CodeOf(err) != online.Stale && t.lease.rest(ctx) == nil {
+	again := t.rests() && online.CodeOf(err) != online.Stale
+	err = t.left(err)
+	if again && t.lease.rest(ctx) == nil {
 		return err
 	}
 	t.unlock(ctx)
+	return err
+}
+
+// rests reports whether the rollout goes on from where it is, by a command or by resume.
+func (t *turn) rests() bool {
+	switch t.state.Phase {
+	case Watching, Paused:
+		return true
+	case Deployed, Tested:
+		return t.step
+	}
+	return false
+}
+
+// left adds to err what is left, and how to go on from there.
+func (t *turn) left(err error) error {
+	switch p := t.state.Phase; {
+	case err == nil, online.CodeOf(err) == online.Stale: // another has the lock, and goes on
+	case p == Swapping, p == RollingBack:
+		return fmt.Errorf("%w; rollout %s is left %s, with the traffic at %s when it was last read: go back with hotswap rollback, or go on with hotswap resume",
+			err, t.state.ID, p, t.state.Traffic)
+	case p == Watching, p == Paused:
+		return fmt.Errorf("%w; rollout %s is left %s with the traffic at %s: go on with hotswap resume, or go back with hotswap abort",
+			err, t.state.ID, p, t.state.Traffic)
+	}
 	return err
 }
 
