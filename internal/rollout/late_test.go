@@ -47,3 +47,22 @@ func TestLateReadsHaltNothing(t *testing.T) {
 		}
 	})
 }
+
+// A candidate that is changed between the last look at it and the next write gets no further.
+func TestCandidateChangedBeforeTheNextStep(t *testing.T) {
+	r := newRig(t)
+	r.live(t, "one")
+	r.when("blue=75 green=25", func() {
+		r.cloud.onList = func() error {
+			changed := r.cloud.deployments["green"].Deployment
+			changed.Description = "changed by hand"
+			r.cloud.keep(changed)
+			return nil
+		}
+	})
+	_, err := r.Rollout(t.Context(), stepped("two"), wanting(""), false)
+	r.wants(t, err, online.RolledBack, "was changed since", RolledBack)
+	if got := r.cloud.endpoint.Traffic.String(); got != "blue=100" {
+		t.Errorf("the traffic is %s", got)
+	}
+}

@@ -13,8 +13,8 @@ import (
 	"hotswap/internal/spec"
 )
 
-// Rollback restores the traffic from before the last promoted rollout; one that is cut off on its
-// way is undone instead. Where that is already so it changes nothing, and already is true.
+// Rollback restores the traffic from before the last promoted rollout; one that was cut off with
+// traffic moved is undone instead. Where that is already so it changes nothing, and already is true.
 func (r *Runner) Rollback(ctx context.Context, reason string) (s State, already bool, err error) {
 	t, err := r.open(ctx, cmp.Or(reason, "rollback"), restingToo, true)
 	if online.CodeOf(err) == online.Locked {

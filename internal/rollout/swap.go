@@ -117,8 +117,8 @@ func (t *turn) take(ctx context.Context, step int) error {
 		return t.halt(ctx, err)
 	case online.CodeOf(err) == online.Refused && step == 0:
 		return t.refuse(ctx, Refused, err)
-	case online.CodeOf(err) == online.Refused:
-		return t.halt(ctx, err)
+	case online.CodeOf(err) == online.Refused: // where there is no way back, that halts
+		return t.rollBack(ctx, err.Error())
 	case err != nil:
 		return t.drop(ctx, err)
 	}
