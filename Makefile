@@ -32,7 +32,7 @@ lint: $(BIN)/gofumpt $(BIN)/golangci-lint
 	$(BIN)/golangci-lint run ./...
 
 test:
-	go test -race -json -timeout 20m ./... | python3 tools/summary.py
+	go test -race -json -timeout 40m ./... | python3 tools/summary.py
 
 # Every variant of the protocol's model: those that must hold, and those that must not.
 model: deps

@@ -191,3 +191,38 @@ func (p *project) wayBack(t *testing.T, s *server) {
 		t.Errorf("left %+v, want no lock and two deployments", st)
 	}
 }
+
+// A person who does not want a new rollout goes on with the one that was cut off.
+func TestResumeAfterACrash(t *testing.T) {
+	tests := map[string]struct {
+		kind, point string
+		code        int
+		says, live  string
+	}{
+		"untested":    {"once", "rollout.journal.Deployed.after", 5, "was undone: cut off before its test had passed", "two"},
+		"tested":      {"once", "rollout.journal.Tested.after", 0, "resumed, it was cut off when Tested", "three"},
+		"written":     {"step", "rollout.traffic.after", 0, "resumed, it was cut off when Swapping", "three"},
+		"watched":     {"step", "rollout.journal.Watching.after", 0, "resumed, it was cut off when Watching", "three"},
+		"second step": {"next", "rollout.traffic.before", 0, "resumed, it was cut off when Swapping", "three"},
+		"going back":  {"back", "rollout.traffic.before", 3, "resumed, it was cut off when RollingBack", "two"},
+		"retiring":    {"none", "rollout.retire.after", 0, "resumed, it was cut off when Retiring", "three"},
+	}
+	modes(t, func(t *testing.T, s *server) {
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				p := newProject(t, "resume-"+strings.ReplaceAll(name, " ", "-"))
+				clients := p.twoLive(t, s)
+				p.provoke(t, s, tt.kind, tt.point)
+				p.cutOff(t, s)
+				s.run(t, "resume", "-e", p.endpoint).expect(t, tt.code, tt.says)
+				p.becomes(t, s, tt.live)
+				if st := p.status(t, s); st.Lock != nil || st.Live == "" {
+					t.Errorf("left %+v, want one slot live and no lock", st)
+				}
+				s.run(t, "resume", "-e", p.endpoint).expect(t, 5, "is over")
+				clients.end(t, 20)
+			})
+		}
+	})
+}
