@@ -105,6 +105,8 @@ func (p *project) provoke(t *testing.T, s *server, kind, point string) {
 	switch kind {
 	case "step":
 		s.crash(t, point, p.twoSteps("--pause-at", "25")...)
+	case "through": // the first step, with no pause after it
+		s.crash(t, point, p.twoSteps()...)
 	case "next":
 		s.crash(t, "rollout.journal.Paused.after", p.twoSteps("--pause-at", "25")...)
 		s.crash(t, point, "promote", "-e", p.endpoint)
@@ -201,8 +203,8 @@ func TestResumeAfterACrash(t *testing.T) {
 	}{
 		"untested":    {"once", "rollout.journal.Deployed.after", 5, "was undone: cut off before its test had passed", "two"},
 		"tested":      {"once", "rollout.journal.Tested.after", 0, "resumed, it was cut off when Tested", "three"},
-		"written":     {"step", "rollout.traffic.after", 0, "resumed, it was cut off when Swapping", "three"},
-		"watched":     {"step", "rollout.journal.Watching.after", 0, "resumed, it was cut off when Watching", "three"},
+		"written":     {"through", "rollout.traffic.after", 0, "resumed, it was cut off when Swapping", "three"},
+		"watched":     {"through", "rollout.journal.Watching.after", 0, "resumed, it was cut off when Watching", "three"},
 		"second step": {"next", "rollout.traffic.before", 0, "resumed, it was cut off when Swapping", "three"},
 		"going back":  {"back", "rollout.traffic.before", 3, "resumed, it was cut off when RollingBack", "two"},
 		"retiring":    {"none", "rollout.retire.after", 0, "resumed, it was cut off when Retiring", "three"},
