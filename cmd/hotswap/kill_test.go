@@ -66,9 +66,9 @@ func TestKilledServerLeavesNothing(t *testing.T) {
 	s.holds(t, 2, 4)
 }
 
-// A server that is told to stop answers every request that was sent before, and leaves nothing.
+// A server that is told to stop answers every request that was sent before, and leaves nothing. All
+// clients must have one under way then, so nothing else is tested meanwhile.
 func TestStopUnderLoadAnswersAll(t *testing.T) {
-	t.Parallel()
 	s := startServer(t)
 	p := newProject(t, "stopped-under-load")
 	p.write(t, "src/score.py", doubling+`
