@@ -75,11 +75,7 @@ func (r *Runner) History(ctx context.Context, limit int) ([]Summary, error) {
 const readsAtOnce = 8
 
 func (r *Runner) summary(ctx context.Context, g journal.RolloutID) (Summary, error) {
-	e, found, err := r.Journal.Last(ctx, g)
-	if err != nil || !found {
-		return Summary{Rollout: g.Rollout}, err
-	}
-	s, err := stateOf(e)
+	s, _, err := r.latest(ctx, g)
 	return summarize(s), err
 }
 
@@ -100,7 +96,11 @@ func summarize(s State) Summary {
 // Show returns what the journal knows of a rollout: the one whose id begins so, or the newest
 // where id is "".
 func (r *Runner) Show(ctx context.Context, id string) (Record, error) {
-	g, entries, err := r.find(ctx, id)
+	g, err := r.find(ctx, id)
+	if err != nil {
+		return Record{}, err
+	}
+	entries, err := r.Journal.Entries(ctx, g)
 	if err != nil {
 		return Record{}, err
 	}

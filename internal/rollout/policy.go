@@ -75,7 +75,7 @@ func (s State) after(act action, a Analysis) State {
 		s.Phase = Paused
 	case rollBack:
 		s.Phase, s.Reason = RollingBack, strings.Join(a.Reasons, "; ")
-	case finish, wait:
+	case finish:
 		s.Phase = Retiring
 	}
 	return s

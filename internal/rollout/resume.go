@@ -40,7 +40,6 @@ func (r *Runner) regain(ctx context.Context, id string) (*turn, error) {
 	if s := t.state; s.Phase.Terminal() {
 		return t, online.Errorf(online.Refused, "rollout %s is over: it is %s", s.ID, s.Phase)
 	}
-	t.step = true
 	return t, nil
 }
 

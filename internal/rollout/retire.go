@@ -106,7 +106,7 @@ func (t *turn) isParked(former azure.Deployment) error {
 // follow late, that is when its requests were zero for a whole piece of its metrics, or when the
 // wait that the strategy sets has passed.
 func (t *turn) awaitIdle(ctx context.Context, e online.Endpoint, deployment string) error {
-	if lag(e, t.Cloud.Now()) <= 0 && e.Properties[online.RoutesAtOnce] != "" {
+	if e.Properties[online.RoutesAtOnce] != "" {
 		return nil
 	}
 	end := t.state.InForce.Add(t.state.Plan.Strategy.DrainWait)
@@ -123,7 +123,7 @@ func (t *turn) awaitIdle(ctx context.Context, e online.Endpoint, deployment stri
 // may read zero, so none of them counts. The time before the swap is asked for as well: of a
 // deployment without any request Azure has no series, and so no zero.
 func (t *turn) idle(ctx context.Context, e online.Endpoint, deployment string) bool {
-	from, to := ceil(t.state.InForce, e, t), t.reach(e)
+	from, to := t.ceil(e, t.state.InForce), t.reach(e)
 	if !to.After(from) {
 		return false
 	}

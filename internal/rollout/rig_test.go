@@ -300,11 +300,7 @@ func (r *rig) cut(t *testing.T, p Phase, plan func(*State)) State {
 // newest is the state that the journal has last.
 func (r *rig) newest(t *testing.T) State {
 	t.Helper()
-	_, entries, err := r.find(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := last(entries)
+	_, s, _, err := r.Runner.newest(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}

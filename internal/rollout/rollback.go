@@ -55,11 +55,7 @@ func (t *turn) lastPromoted(ctx context.Context) (s State, failed []State, err e
 		return s, nil, err
 	}
 	for _, g := range groups {
-		entries, err := t.Journal.Entries(ctx, g)
-		if err != nil {
-			return s, nil, err
-		}
-		s, err := last(entries)
+		s, _, err := t.latest(ctx, g)
 		if err != nil || s.Phase == Promoted {
 			return s, failed, err
 		}
@@ -205,11 +201,7 @@ func (r *Runner) Earlier(ctx context.Context, to string) (Request, error) {
 		return Request{}, err
 	}
 	for _, g := range groups {
-		entries, err := r.Journal.Entries(ctx, g)
-		if err != nil {
-			return Request{}, err
-		}
-		s, err := last(entries)
+		s, _, err := r.latest(ctx, g)
 		if err != nil {
 			return Request{}, err
 		}

@@ -212,37 +212,37 @@ func atWork(l journal.Lock, rollout string) bool {
 	return l.Held && l.Rollout == rollout && l.Holder.PID != 0 && !gone(l.Holder)
 }
 
-// newest returns the last state of the rollout with that id, or of the newest one, and the number
-// of its next entry.
-func (r *Runner) newest(ctx context.Context, id string) (group journal.RolloutID, s State, seq int, err error) {
-	group, entries, err := r.find(ctx, id)
-	if err != nil {
-		return group, s, 0, err
-	}
-	s, err = last(entries)
-	return group, s, len(entries), err
-}
-
-// find returns the journal's group of the rollout whose id begins so, or the newest one.
-func (r *Runner) find(ctx context.Context, id string) (journal.RolloutID, []journal.Entry, error) {
+// find returns the rollout whose id begins so, or the newest one.
+func (r *Runner) find(ctx context.Context, id string) (journal.RolloutID, error) {
 	groups, err := r.Journal.Rollouts(ctx)
 	if err != nil {
-		return journal.RolloutID{}, nil, err
+		return journal.RolloutID{}, err
 	}
-	g, err := r.pick(groups, id)
-	if err != nil {
-		return g, nil, err
-	}
-	entries, err := r.Journal.Entries(ctx, g)
-	return g, entries, err
+	return r.pick(groups, id)
 }
 
-// last returns the state that the newest entry holds.
-func last(entries []journal.Entry) (s State, err error) {
-	if len(entries) == 0 {
-		return s, online.Errorf(online.NotFound, "the journal has an empty rollout")
+// newest returns the last state of the rollout whose id begins so, or of the newest one, and the
+// number of its next entry.
+func (r *Runner) newest(ctx context.Context, id string) (g journal.RolloutID, s State, seq int, err error) {
+	if g, err = r.find(ctx, id); err != nil {
+		return g, s, 0, err
 	}
-	return stateOf(entries[len(entries)-1])
+	s, seq, err = r.latest(ctx, g)
+	return g, s, seq, err
+}
+
+// latest returns the last state of a rollout, and the number of its next entry. It reads that one
+// entry, since each holds all of the state.
+func (r *Runner) latest(ctx context.Context, g journal.RolloutID) (s State, seq int, err error) {
+	e, found, err := r.Journal.Last(ctx, g)
+	switch {
+	case err != nil:
+		return s, 0, err
+	case !found:
+		return s, 0, online.Errorf(online.NotFound, "rollout %s has no entry in the journal", g.Rollout)
+	}
+	s, err = stateOf(e)
+	return s, e.Seq + 1, err
 }
 
 // seenFence returns the largest fence that the journal and the endpoint show, 0 where there is none.

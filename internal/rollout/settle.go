@@ -132,11 +132,11 @@ func (t *turn) displaced(ctx context.Context, there *azure.Deployment) (*online.
 		return nil, nil
 	}
 	if id := there.Tags[online.TagRollout]; id != "" {
-		_, entries, err := t.find(ctx, id)
-		if err != nil && online.CodeOf(err) != online.NotFound {
+		_, s, _, err := t.newest(ctx, id)
+		switch {
+		case err != nil && online.CodeOf(err) != online.NotFound:
 			return nil, err
-		}
-		if s, err := last(entries); err == nil && s.Phase == Abandoned {
+		case err == nil && s.Phase == Abandoned:
 			return s.Plan.Displaced, nil
 		}
 	}

@@ -28,11 +28,7 @@ func TestDeletedEndpointIsSettled(t *testing.T) {
 	r.cloud.endpoint = nil
 	clear(r.cloud.deployments)
 	r.live(t, "two")
-	_, entries, err := r.find(t.Context(), cut.ID)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s, err := last(entries); err != nil || s.Phase != Failed {
+	if _, s, _, err := r.Runner.newest(t.Context(), cut.ID); err != nil || s.Phase != Failed {
 		t.Errorf("the open swap ended %s, %v; want Failed", s.Phase, err)
 	}
 }

@@ -64,14 +64,13 @@ func (r *Runner) journaled(ctx context.Context, s *Status) error {
 	if lock.Held {
 		s.Lock = &lock
 	}
-	_, entries, err := r.find(ctx, "")
+	_, state, _, err := r.newest(ctx, "")
 	if online.CodeOf(err) == online.NotFound {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	state, err := last(entries)
 	s.Last = &state
-	return err
+	return nil
 }

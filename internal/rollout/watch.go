@@ -170,7 +170,7 @@ func (t *turn) grain() time.Duration { return max(min(grain, t.MetricsLag), time
 // window reads what both sides have answered since the step's traffic was in force. While the
 // rollout is paused it is the newest stretch, as long as the step was watched.
 func (t *turn) window(ctx context.Context, e online.Endpoint, to time.Time) Window {
-	from := ceil(t.state.InForce, e, t)
+	from := t.ceil(e, t.state.InForce)
 	if newest := to.Add(-t.state.Plan.Strategy.watchTime(t.state.Step)); t.state.Phase == Paused && newest.After(from) {
 		from = newest
 	}
@@ -185,7 +185,7 @@ func (t *turn) window(ctx context.Context, e online.Endpoint, to time.Time) Wind
 		return w
 	}
 	if t.state.to().traffic.Share(live) == 0 { // nothing to compare with now: the time before the swap
-		to = floor(t.state.Written, e, t)
+		to = t.state.Written.Truncate(t.piece(e))
 		from = to.Add(-w.To.Sub(w.From))
 	}
 	w.Live = new(Side)
@@ -193,14 +193,13 @@ func (t *turn) window(ctx context.Context, e online.Endpoint, to time.Time) Wind
 	return w
 }
 
-// ceil and floor are the bounds of what the metrics count in one piece.
-func ceil(at time.Time, e online.Endpoint, t *turn) time.Time {
+// ceil is the first moment from at on that begins a piece of the metrics.
+func (t *turn) ceil(e online.Endpoint, at time.Time) time.Time {
 	piece := t.piece(e)
 	return at.Add(piece - 1).Truncate(piece)
 }
 
-func floor(at time.Time, e online.Endpoint, t *turn) time.Time { return at.Truncate(t.piece(e)) }
-
+// piece is what the metrics count as one.
 func (t *turn) piece(e online.Endpoint) time.Duration {
 	if final(e) {
 		return time.Second
