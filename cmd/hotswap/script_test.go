@@ -13,15 +13,21 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-var update = flag.Bool("update", false, "rewrite the expected output in testdata/script")
+var update = flag.Bool("update", false, "rewrite the expected output of the scripts")
 
 // The scripts share one server; each has an endpoint and a model of its own. What they can do
 // beside testscript's own commands is in script_commands_test.go.
-func TestScript(t *testing.T) {
+func TestScript(t *testing.T) { runScripts(t, "testdata/script") }
+
+// What looks at all of a server has one to itself.
+func TestScriptAlone(t *testing.T) { runScripts(t, "testdata/alone") }
+
+func runScripts(t *testing.T, dir string) {
+	t.Helper()
 	s := startServer(t)
 	vars := s.scriptVariables(t)
 	testscript.Run(t, testscript.Params{
-		Dir:                 "testdata/script",
+		Dir:                 dir,
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
