@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
+	"net/http"
 	"os"
 	"sync"
 	"testing"
 	"time"
 
+	"hotswap/internal/azure"
 	"hotswap/internal/load"
 )
 
@@ -25,7 +27,7 @@ type scorers struct {
 	by       map[string]int // requests by the deployment that answered
 }
 
-// score starts n of them, each with a request every pause.
+// score starts n of them once the endpoint answers, each with a request every pause.
 func (s *server) score(t *testing.T, endpoint string, n int, pause time.Duration, body string) *scorers {
 	t.Helper()
 	c := s.dial(t)
@@ -37,6 +39,7 @@ func (s *server) score(t *testing.T, endpoint string, n int, pause time.Duration
 	if err != nil {
 		t.Fatal(err)
 	}
+	awaitAnswer(t, c, azure.Request{Endpoint: e, Key: key, Body: []byte(body)})
 	pem, err := os.ReadFile(s.ca)
 	if err != nil {
 		t.Fatal(err)
@@ -60,6 +63,21 @@ func (s *server) score(t *testing.T, endpoint string, n int, pause time.Duration
 	}
 	t.Cleanup(func() { stop(); all.running.Wait() })
 	return all
+}
+
+// awaitAnswer waits until a server that routes late has its first routes in force.
+func awaitAnswer(t *testing.T, c *azure.Client, r azure.Request) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		switch a, err := c.Score(t.Context(), r); {
+		case err != nil:
+			t.Fatal(err)
+		case a.Status == http.StatusOK:
+			return
+		case a.Status != http.StatusNotFound || time.Now().After(deadline):
+			t.Fatalf("endpoint %s answers status %d: %s", r.Endpoint.Name, a.Status, a.Body)
+		}
+	}
 }
 
 func (s *scorers) count(a load.Answer, err error) {

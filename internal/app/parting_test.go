@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"sync"
 	"testing"
-	"time"
 
 	"hotswap/internal/load"
 )
@@ -19,12 +18,14 @@ func TestStopTellsEveryClient(t *testing.T) {
 	conf.NextProtos = nil // no HTTP/2, which the load does not speak
 	var group sync.WaitGroup
 	told := make([]string, 16)
+	var atWork sync.WaitGroup
 	for n := range told {
 		c, err := load.NewClient(server.URL()+"/endpoints/none/score", conf, nil)
 		must(t, c, err)
-		group.Go(func() { told[n] = untilTold(t, c) })
+		atWork.Add(1)
+		group.Go(func() { told[n] = untilTold(t, c, atWork.Done) })
 	}
-	time.Sleep(300 * time.Millisecond) // all are at work
+	atWork.Wait()
 	stop()
 	group.Wait()
 	for n, how := range told {
@@ -35,12 +36,15 @@ func TestStopTellsEveryClient(t *testing.T) {
 }
 
 // untilTold sends one request after the other until an answer ends the connection, and says how
-// it ended otherwise.
-func untilTold(t *testing.T, c *load.Client) string {
+// it ended otherwise. It reports that it is at work once the first was answered.
+func untilTold(t *testing.T, c *load.Client, atWork func()) string {
 	t.Helper()
 	defer c.Close()
 	for n := 0; ; n++ {
 		answer, err := c.Post(t.Context(), []byte("{}"))
+		if n == 0 {
+			atWork()
+		}
 		switch {
 		case err != nil:
 			return fmt.Sprintf("request %d: %v", n, err)
