@@ -40,12 +40,10 @@ type Source struct{ What, Value, From string }
 
 // Client speaks to one workspace. It may be used by several goroutines.
 type Client struct {
+	*Account
 	workspace Workspace
 	sources   []Source
 	progress  func(format string, args ...any)
-	http      *httpClient
-	cred      *tokens
-	options   policy.ClientOptions
 	factory   *armmachinelearning.ClientFactory
 	metrics   *armmonitor.MetricsClient
 	clock     *clock
@@ -56,35 +54,24 @@ type Client struct {
 
 // Dial finds the credential and the workspace. It sends nothing yet.
 func Dial(_ context.Context, o Options) (*Client, error) {
-	c := &Client{progress: o.Progress}
+	account, err := SignIn(o)
+	if err != nil {
+		return nil, err
+	}
+	return account.Open(o)
+}
+
+// Open finds the workspace. It sends nothing yet.
+func (a *Account) Open(o Options) (*Client, error) {
+	c := &Client{Account: a, progress: o.Progress}
 	if c.progress == nil {
 		c.progress = func(string, ...any) {}
 	}
-	var err error
-	if c.http, err = newHTTPClient(o.Getenv); err != nil {
+	if err := c.useWorkspace(o, a.login); err != nil {
 		return nil, err
 	}
-	login, err := findLogin(o)
-	if err != nil {
-		return nil, err
-	}
-	if err := c.useWorkspace(o, login); err != nil {
-		return nil, err
-	}
-	c.options = policy.ClientOptions{
-		Cloud: login.cloud.Configuration, Transport: c.http,
-		Retry: policy.RetryOptions{TryTimeout: RequestTimeout},
-	}
-	over := &lastError{http: c.http}
-	asking := c.options
-	asking.Transport = over
-	cred, err := login.credential(asking)
-	if err != nil {
-		return nil, online.Errorf(online.Invalid, "use %s from %s: %w", login.who, login.from, err)
-	}
-	c.cred = &tokens{TokenCredential: cred, over: over}
 	if err := c.connect(); err != nil {
-		return nil, online.Errorf(online.Invalid, "set up the client of %s: %w", login.cloud.arm(), err)
+		return nil, online.Errorf(online.Invalid, "set up the client of %s: %w", a.login.cloud.arm(), err)
 	}
 	return c, nil
 }
@@ -100,9 +87,6 @@ func (c *Client) connect() (err error) {
 	c.metrics, err = armmonitor.NewMetricsClient(c.workspace.Subscription, c.cred, options)
 	return err
 }
-
-// Sources tells what is used and where it comes from.
-func (c *Client) Sources() []Source { return c.sources }
 
 // workspaceLocation is where the workspace is, which a new resource must name.
 func (c *Client) workspaceLocation(ctx context.Context) (string, error) {

@@ -33,10 +33,13 @@ type login struct {
 	who, from  string // for people: no secret
 	cloud      place
 	workspace  Workspace // that the credential itself names
+	client     string    // its id, where the credential has one
+	assertions *issuer   // of a federated login
 	credential func(policy.ClientOptions) (azcore.TokenCredential, error)
 }
 
-// findLogin takes the first credential that is there.
+// findLogin takes the first credential that is there; docs/login.md has the order. A variable that
+// is empty counts as not there: a workflow's missing secret is the empty text.
 func findLogin(o Options) (login, error) {
 	if o.CredentialsFile != "" {
 		text, err := os.ReadFile(o.CredentialsFile)
@@ -48,9 +51,13 @@ func findLogin(o Options) (login, error) {
 	if text := o.Getenv("AZURE_CREDENTIALS"); text != "" {
 		return principalLogin([]byte(text), "AZURE_CREDENTIALS")
 	}
-	if o.Getenv("AZURE_TENANT_ID") != "" && o.Getenv("AZURE_CLIENT_ID") != "" &&
-		o.Getenv("AZURE_CLIENT_SECRET")+o.Getenv("AZURE_CLIENT_CERTIFICATE_PATH")+o.Getenv("AZURE_USERNAME") != "" {
-		return variablesLogin(o)
+	if o.Getenv("AZURE_TENANT_ID") != "" && o.Getenv("AZURE_CLIENT_ID") != "" {
+		if o.Getenv("AZURE_CLIENT_SECRET")+o.Getenv("AZURE_CLIENT_CERTIFICATE_PATH")+o.Getenv("AZURE_USERNAME") != "" {
+			return variablesLogin(o)
+		}
+		if l, ok, err := federatedLogin(o); ok || err != nil {
+			return l, err
+		}
 	}
 	return login{
 		who: "the signed-in account", from: "the az session", cloud: place{cloud.AzurePublic, true},
@@ -75,7 +82,7 @@ func principalLogin(text []byte, from string) (login, error) {
 		return login{}, online.Errorf(online.Invalid, "read the credentials from %s: %w", from, err)
 	}
 	return login{
-		who: "service principal " + p.ClientID, from: from, cloud: in,
+		who: "service principal " + p.ClientID, from: from, cloud: in, client: p.ClientID,
 		workspace: Workspace{p.SubscriptionID, p.ResourceGroup, p.WorkspaceName},
 		credential: func(o policy.ClientOptions) (azcore.TokenCredential, error) {
 			return azidentity.NewClientSecretCredential(p.TenantID, p.ClientID, p.ClientSecret,
@@ -90,7 +97,7 @@ func variablesLogin(o Options) (login, error) {
 		return login{}, online.Errorf(online.Invalid, "read AZURE_AUTHORITY_HOST: %w", err)
 	}
 	return login{
-		who: "service principal " + o.Getenv("AZURE_CLIENT_ID"), from: "the AZURE_* variables", cloud: in,
+		who: "service principal " + o.Getenv("AZURE_CLIENT_ID"), from: "the AZURE_* variables", cloud: in, client: o.Getenv("AZURE_CLIENT_ID"),
 		credential: func(o policy.ClientOptions) (azcore.TokenCredential, error) {
 			return azidentity.NewEnvironmentCredential(&azidentity.EnvironmentCredentialOptions{ClientOptions: o, DisableInstanceDiscovery: !in.known})
 		},

@@ -114,6 +114,8 @@ func (f *fakeAzure) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		reply(w, 200, map[string]any{"issuer": login, "authorization_endpoint": login + "/oauth2/v2.0/authorize", "token_endpoint": login + "/oauth2/v2.0/token"})
 	case strings.HasSuffix(path, "/oauth2/v2.0/token"):
 		f.token(w, r)
+	case path == "/idtoken":
+		f.hooks["idtoken"](w, r)
 	case host == "acct.blob.localhost":
 		f.blob(w, r)
 	case r.URL.Path == "/score":
@@ -132,6 +134,10 @@ func (f *fakeAzure) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (f *fakeAzure) token(w http.ResponseWriter, r *http.Request) {
 	r.ParseForm()
+	if hook := f.hooks["token"]; hook != nil {
+		hook(w, r)
+		return
+	}
 	if r.PostForm.Get("client_secret") != secret {
 		reply(w, 401, map[string]any{"error": "invalid_client", "error_description": "AADSTS7000215: Invalid client secret provided."})
 		return

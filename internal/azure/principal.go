@@ -22,12 +22,12 @@ type Principal struct {
 // Principal reads the claims of our token; where there is none yet it logs in. Nobody has checked
 // the token's signature: it is our own, come from the login service, and says who we are, not what
 // anyone else may do. One that is no JWT says nothing.
-func (c *Client) Principal(ctx context.Context) (Principal, error) {
-	if token := c.cred.newest(); token != "" { // whatever it is for: az, for one, takes a second to make another
+func (a *Account) Principal(ctx context.Context) (Principal, error) {
+	if token := a.cred.newest(); token != "" { // whatever it is for: az, for one, takes a second to make another
 		return claims(token), nil
 	}
-	audience := c.options.Cloud.Services[cloud.ResourceManager].Audience
-	token, err := c.cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{audience + "/.default"}})
+	audience := a.options.Cloud.Services[cloud.ResourceManager].Audience
+	token, err := a.cred.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{audience + "/.default"}})
 	if err != nil {
 		return Principal{}, failed(err, "log in")
 	}
@@ -42,15 +42,20 @@ func claims(token string) Principal {
 		UniqueName                      string `json:"unique_name"`
 		PreferredUsername               string `json:"preferred_username"`
 	}
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
-		return Principal{}
-	}
-	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil || json.Unmarshal(payload, &c) != nil {
+	if !decodeClaims(token, &c) {
 		return Principal{}
 	}
 	return Principal{
 		Name: cmp.Or(c.UPN, c.UniqueName, c.PreferredUsername, c.Name), ID: c.OID, App: cmp.Or(c.AppID, c.AZP), Tenant: c.TID,
 	}
+}
+
+// decodeClaims reads what a JWT says, without checking who says so.
+func decodeClaims(token string, into any) bool {
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return false
+	}
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	return err == nil && json.Unmarshal(payload, into) == nil
 }

@@ -4,48 +4,58 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"hotswap/internal/online"
 )
 
-// place of one part of the workspace's name, in the order in which they are tried.
+// part is one part of a workspace's name, with what it may be taken from in this order: a flag,
+// variables, Azure ML's config.json, the credential.
 type part struct {
-	what       string
-	target     *string
-	flag, name string // what a user may give
-	candidates []Source
+	what                   string
+	target                 *string
+	flag, flagged          string
+	variables              []string
+	configured, ofTheLogin string
 }
 
 // useWorkspace finds the workspace: in the flags, in the variables that Azure ML sets in its own
-// jobs, in Azure ML's config.json, in the credential.
+// jobs and the one that workflows have for azure/login, in Azure ML's config.json, in the
+// credential.
 func (c *Client) useWorkspace(o Options, l login) error {
 	file, config := findConfig(o.Dir)
 	parts := []part{
-		{what: "subscription", target: &c.workspace.Subscription, flag: "--subscription", name: "AZUREML_ARM_SUBSCRIPTION", candidates: []Source{
-			{Value: o.Workspace.Subscription}, {}, {Value: config.Subscription}, {Value: l.workspace.Subscription},
-		}},
-		{what: "resource group", target: &c.workspace.ResourceGroup, flag: "--resource-group", name: "AZUREML_ARM_RESOURCEGROUP", candidates: []Source{
-			{Value: o.Workspace.ResourceGroup}, {}, {Value: config.ResourceGroup}, {Value: l.workspace.ResourceGroup},
-		}},
-		{what: "workspace", target: &c.workspace.Name, flag: "--workspace-name", name: "AZUREML_ARM_WORKSPACE_NAME", candidates: []Source{
-			{Value: o.Workspace.Name}, {}, {Value: config.Workspace}, {Value: l.workspace.Name},
-		}},
+		{
+			"subscription", &c.workspace.Subscription, "--subscription", o.Workspace.Subscription,
+			[]string{"AZUREML_ARM_SUBSCRIPTION", "AZURE_SUBSCRIPTION_ID"},
+			config.Subscription, l.workspace.Subscription,
+		},
+		{
+			"resource group", &c.workspace.ResourceGroup, "--resource-group", o.Workspace.ResourceGroup,
+			[]string{"AZUREML_ARM_RESOURCEGROUP"},
+			config.ResourceGroup, l.workspace.ResourceGroup,
+		},
+		{
+			"workspace", &c.workspace.Name, "--workspace-name", o.Workspace.Name,
+			[]string{"AZUREML_ARM_WORKSPACE_NAME"},
+			config.Workspace, l.workspace.Name,
+		},
 	}
-	c.sources = []Source{{"credential", l.who, l.from}, {"cloud", l.cloud.arm(), l.from}}
 	var missing []string
 	for _, p := range parts {
-		p.candidates[1].Value = o.Getenv(p.name)
-		from := []string{p.flag, p.name, file, l.from}
-		for i, candidate := range p.candidates {
-			if *p.target == "" && candidate.Value != "" {
-				*p.target = candidate.Value
-				c.sources = append(c.sources, Source{p.what, candidate.Value, from[i]})
-			}
+		candidates := []Source{{p.what, p.flagged, p.flag}}
+		for _, name := range p.variables {
+			candidates = append(candidates, Source{p.what, o.Getenv(name), name})
 		}
-		if *p.target == "" {
-			missing = append(missing, p.what+" ("+p.flag+" or "+p.name+")")
+		candidates = append(candidates, Source{p.what, p.configured, file}, Source{p.what, p.ofTheLogin, l.from})
+		found := slices.IndexFunc(candidates, func(s Source) bool { return s.Value != "" })
+		if found < 0 {
+			missing = append(missing, p.what+" ("+p.flag+" or "+p.variables[0]+")")
+			continue
 		}
+		*p.target = candidates[found].Value
+		c.sources = append(c.sources, candidates[found])
 	}
 	if len(missing) > 0 {
 		return online.Errorf(online.Invalid, "which workspace? not given: %s; Azure ML's config.json or the credential may name it too", strings.Join(missing, ", "))
