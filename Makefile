@@ -1,10 +1,11 @@
 # make demo   runs the main job: a model goes live and is replaced under load
 # make check  runs every check that CI runs
-.PHONY: demo check build format lint model test azurite bench deps clean
+# make e2e    runs the workflow that we ship with the real components around it
+.PHONY: demo check build format lint model test e2e azurite bench deps clean
 
 CACHE := $(CURDIR)/.cache
 BIN   := $(CACHE)/bin
-SOURCES = $(shell git ls-files '*.go' '*.py' go.mod go.sum examples)
+SOURCES = $(shell git ls-files '*.go' '*.py' go.mod go.sum examples .github)
 
 demo: build
 	bin/hotswap demo
@@ -13,7 +14,7 @@ build: bin/hotswap
 bin/hotswap: $(SOURCES)
 	go build -o $@ ./cmd/hotswap
 
-check: deps azurite lint model test
+check: deps azurite lint model test e2e
 
 # What the machine lacks and the project cannot bring along.
 deps:
@@ -23,16 +24,31 @@ $(BIN)/gofumpt: tools/go.mod
 	cd tools && go build -o $@ mvdan.cc/gofumpt
 $(BIN)/golangci-lint: tools/go.mod
 	cd tools && go build -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+$(BIN)/actionlint: tools/actionlint/go.mod
+	cd tools/actionlint && go build -o $@ github.com/rhysd/actionlint/cmd/actionlint
+$(BIN)/act: tools/act/go.mod
+	cd tools/act && go build -o $@ github.com/nektos/act
 
 format: $(BIN)/gofumpt
 	$(BIN)/gofumpt -w $(shell git ls-files '*.go')
 
-lint: $(BIN)/gofumpt $(BIN)/golangci-lint
+# actionlint 1.7.12 is older than GitHub's concurrency.queue (May 2026).
+ACTIONLINT = $(BIN)/actionlint -ignore 'unexpected key "queue" for "concurrency" section'
+
+lint: $(BIN)/gofumpt $(BIN)/golangci-lint $(BIN)/actionlint
 	@test -z "$$($(BIN)/gofumpt -l $(shell git ls-files '*.go'))" || { echo "not formatted: run make format"; exit 1; }
 	$(BIN)/golangci-lint run ./...
+	cd e2e && $(BIN)/golangci-lint run ./...
+	$(ACTIONLINT)
 
 test:
 	go test -race -json -timeout 40m ./... | python3 tools/summary.py
+
+# The real components that the tests in e2e start, beside hotswap itself.
+E2E_TOOLS = $(BIN)/act $(BIN)/actionlint
+
+e2e: build $(E2E_TOOLS)
+	cd e2e && go test -json -timeout 20m ./... | python3 ../tools/summary.py
 
 # Every variant of the protocol's model: those that must hold, and those that must not.
 model: deps
