@@ -20,7 +20,7 @@ var layers = [][]string{
 		"internal/gateway", "internal/workers", "internal/assets", "internal/environ", "internal/store",
 		"internal/azure", "internal/journal", "internal/checks", "internal/spec",
 	},
-	{"internal/arm", "internal/blob", "internal/identity", "internal/scoring", "internal/frame", "internal/meter", "internal/certs", "internal/load", "internal/document", "internal/webhook"},
+	{"internal/arm", "internal/blob", "internal/identity", "internal/scoring", "internal/frame", "internal/meter", "internal/certs", "internal/load", "internal/document", "internal/webhook", "internal/forge"},
 	{"internal/online", "internal/crashpoint", "worker", "examples", "schemas"},
 }
 
@@ -31,7 +31,7 @@ var (
 		"internal/assets", "internal/environ", "internal/store", "internal/arm", "internal/blob", "internal/identity",
 		"internal/frame", "internal/meter", "internal/certs", "worker",
 	}
-	pipeline = []string{"internal/rollout", "internal/azure", "internal/journal", "internal/checks", "internal/spec", "internal/document", "internal/webhook"}
+	pipeline = []string{"internal/rollout", "internal/azure", "internal/journal", "internal/checks", "internal/spec", "internal/document", "internal/webhook", "internal/forge"}
 )
 
 const module = "hotswap/"
