@@ -73,11 +73,17 @@ func (s *session) commit(ctx context.Context) string {
 	if sha := s.Getenv("GITHUB_SHA"); sha != "" {
 		return sha
 	}
-	git := exec.CommandContext(ctx, "git", "rev-parse", "HEAD")
-	git.Dir = s.Dir
-	out, err := git.Output()
+	sha, err := s.git(ctx, "rev-parse", "HEAD")
 	if err != nil {
 		return "" // not in a repository: the tag is left out
 	}
-	return strings.TrimSpace(string(out))
+	return sha
+}
+
+// git runs git where the command was started, and returns what it prints.
+func (s *session) git(ctx context.Context, args ...string) (string, error) {
+	git := exec.CommandContext(ctx, "git", args...)
+	git.Dir = s.Dir
+	out, err := git.Output()
+	return strings.TrimSpace(string(out)), err
 }
