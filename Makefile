@@ -60,6 +60,10 @@ azurite: $(AZURITE)
 $(AZURITE):
 	npm install --ignore-scripts --no-audit --no-fund --silent --prefix $(CACHE)/azurite azurite@3.35.0
 
+# The forge that e2e/gitea talks to. Four minutes, once.
+$(BIN)/gitea: tools/gitea/go.mod
+	cd tools/gitea && go build -tags "sqlite sqlite_unlock_notify" -ldflags "-s -w" -o $@ code.gitea.io/gitea
+
 bench: deps build
 	go run ./bench
 
