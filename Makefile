@@ -45,7 +45,7 @@ test:
 	go test -race -json -timeout 40m ./... | python3 tools/summary.py
 
 # The real components that the tests in e2e start, beside hotswap itself.
-E2E_TOOLS = $(BIN)/act $(BIN)/actionlint
+E2E_TOOLS = $(BIN)/act $(BIN)/actionlint $(BIN)/gitea
 
 e2e: build $(E2E_TOOLS)
 	cd e2e && go test -json -timeout 20m ./... | python3 ../tools/summary.py

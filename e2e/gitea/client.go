@@ -24,7 +24,7 @@ type RefusedError struct {
 
 func (r *RefusedError) Error() string { return fmt.Sprintf("status %d: %s", r.Status, r.Message) }
 
-// Do is one call: in is sent as JSON, out is read from it, and each may be nil.
+// Do is one call: in is sent as JSON, out is read from it, and each may be nil. A *[]byte takes the answer as it is.
 func (c client) Do(method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
@@ -57,6 +57,10 @@ func (c client) Do(method, path string, in, out any) error {
 	case resp.StatusCode/100 != 2:
 		return fmt.Errorf("%s %s: %w", method, path, &RefusedError{resp.StatusCode, string(text)})
 	case out == nil:
+		return nil
+	}
+	if raw, ok := out.(*[]byte); ok {
+		*raw = text
 		return nil
 	}
 	return json.Unmarshal(text, out)

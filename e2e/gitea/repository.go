@@ -172,6 +172,52 @@ func (r *Repository) Status(t testing.TB, commit, context string) string {
 	return ""
 }
 
+// Checked waits until a commit's state in one context is final, and returns it.
+func (r *Repository) Checked(t testing.TB, commit, context string) (state string) {
+	t.Helper()
+	Eventually(t, "the end of "+context, func() error {
+		if state = r.Status(t, commit, context); state == "" || state == "pending" {
+			return fmt.Errorf("it is %q", state)
+		}
+		return nil
+	})
+	return state
+}
+
+// Run is one run of a workflow.
+type Run struct {
+	ID         int64
+	Event      string
+	Status     string
+	Conclusion string
+	HeadSHA    string `json:"head_sha"`
+	Path       string // workflow.yml@ref
+}
+
+// Runs are the runs of the repository's workflows, the newest first.
+func (r *Repository) Runs(t testing.TB) []Run {
+	t.Helper()
+	var answer struct {
+		Runs []Run `json:"workflow_runs"`
+	}
+	r.Must(t, "GET", "/actions/runs", nil, &answer)
+	return answer.Runs
+}
+
+// Log is what the jobs of a run said.
+func (r *Repository) Log(t testing.TB, run int64) string {
+	t.Helper()
+	var answer struct{ Jobs []struct{ ID int64 } }
+	r.Must(t, "GET", fmt.Sprintf("/actions/runs/%d/jobs", run), nil, &answer)
+	var all strings.Builder
+	for _, job := range answer.Jobs {
+		var log []byte
+		r.Must(t, "GET", fmt.Sprintf("/actions/jobs/%d/logs", job.ID), nil, &log)
+		all.Write(log)
+	}
+	return all.String()
+}
+
 // Comments are the texts below a pull request.
 func (r *Repository) Comments(t testing.TB, number int) []string {
 	t.Helper()

@@ -17,6 +17,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"hotswap/e2e/rig"
 )
 
 // Admin is the user that a new server has. It may do everything, and it is who Server.As("") speaks as.
@@ -69,25 +71,6 @@ func freePort(t testing.TB) string {
 	}
 	t.Fatal("no port is free")
 	return ""
-}
-
-// Binary is a program that the Makefile built. A test without it fails: it is not skipped.
-func Binary(t testing.TB, name string) string {
-	t.Helper()
-	file, err := filepath.Abs(filepath.Join(root(), ".cache/bin", name))
-	if err == nil {
-		_, err = os.Stat(file)
-	}
-	if err != nil {
-		t.Fatalf("%v: run make e2e, which builds it", err)
-	}
-	return file
-}
-
-// root is the folder of the whole project, as seen from this file.
-func root() string {
-	_, file, _, _ := runtime.Caller(0)
-	return filepath.Join(filepath.Dir(file), "../..")
 }
 
 // configure writes app.ini. The keys are those of docs.gitea.com/administration/config-cheat-sheet.
@@ -146,7 +129,7 @@ func (s *Server) config() string { return filepath.Join(s.dir, "app.ini") }
 func static(t testing.TB) string {
 	t.Helper()
 	cmd := exec.Command("go", "mod", "download", "-json", "code.gitea.io/gitea")
-	cmd.Dir = filepath.Join(root(), "tools/gitea")
+	cmd.Dir = filepath.Join(rig.Root(t), "tools/gitea")
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("find Gitea's sources: %v\n%s", err, out)
@@ -161,7 +144,7 @@ func static(t testing.TB) string {
 // command is the program with this server's configuration. It takes nothing else from the environment of the test.
 func (s *Server) command(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(Binary(t, "gitea"), append([]string{"--config", s.config()}, args...)...)
+	cmd := exec.Command(rig.Program(t, "gitea"), append([]string{"--config", s.config()}, args...)...)
 	cmd.Dir = s.dir
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "USER=" + os.Getenv("USER"), "GIT_CONFIG_NOSYSTEM=1",
