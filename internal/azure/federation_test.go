@@ -2,6 +2,7 @@ package azure_test
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -195,9 +196,7 @@ func TestFederationFails(t *testing.T) {
 			t.Parallel() // what can't be reached is tried again for seconds
 			i, _, o, env := newFakeIssuer(t)
 			i.runner = tt.runner
-			for key, value := range tt.set {
-				env[key] = value
-			}
+			maps.Copy(env, tt.set)
 			if name == "untrusted subject" {
 				i.subject = "repo:acme/taxi:pull_request"
 			}
