@@ -3,7 +3,9 @@ package azure
 import (
 	"context"
 	"encoding/json"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -37,6 +39,34 @@ func (a *Account) Assertion(ctx context.Context) (Assertion, bool, error) {
 
 // Federated reports whether the login is by an assertion instead of a secret.
 func (a *Account) Federated() bool { return a.login.assertions != nil }
+
+// Trust is the command that makes the service trust an assertion: Entra's own, or the one of
+// hotswap serve (learn.microsoft.com/cli/azure/ad/app/federated-credential).
+func (a *Account) Trust(said Assertion) []string {
+	audience := FederationAudience
+	if len(said.Audience) > 0 {
+		audience = said.Audience[0]
+	}
+	if !a.Azure() {
+		return []string{"hotswap", "principal", "federate", a.ClientID(), "--issuer", said.Issuer, "--subject", said.Subject, "--audience", audience}
+	}
+	parameters, _ := json.Marshal(struct { // of texts only, which can't fail
+		Name      string   `json:"name"`
+		Issuer    string   `json:"issuer"`
+		Subject   string   `json:"subject"`
+		Audiences []string `json:"audiences"`
+	}{credentialName(said.Subject), said.Issuer, said.Subject, []string{audience}})
+	return []string{"az", "ad", "app", "federated-credential", "create", "--id", a.ClientID(), "--parameters", string(parameters)}
+}
+
+// credentialName makes a name of 3 to 120 characters, as Entra wants it, of a subject.
+func credentialName(subject string) string {
+	const longest = 120
+	name := "hotswap-" + strings.Trim(notInNames.ReplaceAllString(subject, "-"), "-")
+	return strings.TrimRight(name[:min(len(name), longest)], "-")
+}
+
+var notInNames = regexp.MustCompile(`[^A-Za-z0-9]+`)
 
 func readAssertion(text string) (Assertion, bool) {
 	var claims struct {

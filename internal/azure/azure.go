@@ -93,11 +93,11 @@ func (c *Client) workspaceLocation(ctx context.Context) (string, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.location == "" {
-		resp, err := c.factory.NewWorkspacesClient().Get(ctx, c.workspace.ResourceGroup, c.workspace.Name, nil)
+		facts, err := c.Facts(ctx)
 		if err != nil {
-			return "", failed(err, "read workspace %q", c.workspace.Name)
+			return "", err
 		}
-		c.location = value(resp.Location)
+		c.location = facts.Location
 	}
 	return c.location, nil
 }

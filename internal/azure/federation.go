@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -173,18 +175,37 @@ func (f *federated) refused(e *azidentity.AuthenticationFailedError) error {
 	said := fmt.Sprintf("status %d", e.RawResponse.StatusCode)
 	var answer struct {
 		Description string `json:"error_description"`
+		Codes       []int  `json:"error_codes"`
 	}
 	if json.Unmarshal(payload(e.RawResponse), &answer) == nil && answer.Description != "" {
-		said, _, _ = strings.Cut(answer.Description, "\r\n") // Entra goes on with ids and the time
-		said, _, _ = strings.Cut(line(said), " Trace ID:")
+		said, _, _ = strings.Cut(line(answer.Description), " Trace ID:") // Entra goes on with ids and the time
 	}
-	a, ok := f.issuer.last()
-	if !ok {
-		return &finalError{online.Errorf(online.Unauthenticated, "log in by federation: the login service refuses (%s); the assertion is no JWT", said)}
+	refused := &RefusedError{Said: said, Untrusted: len(answer.Codes) == 0 || slices.ContainsFunc(answer.Codes, ofTrust)}
+	refused.Assertion, _ = f.issuer.last()
+	return &finalError{online.Errorf(online.Unauthenticated, "log in by federation: %w", refused)}
+}
+
+// ofTrust reports whether an error of Entra's is AADSTS70021 or one of those that have come after
+// it, which say what exactly no federated credential matches
+// (learn.microsoft.com/entra/identity-platform/reference-error-codes).
+func ofTrust(code int) bool { return strings.HasPrefix(strconv.Itoa(code), "70021") }
+
+// RefusedError is of a login service that takes no token for an assertion.
+type RefusedError struct {
+	Said      string // by the service
+	Assertion Assertion
+	Untrusted bool // nobody has told the service to trust it
+}
+
+func (e *RefusedError) Error() string {
+	text := fmt.Sprintf("the login service refuses (%s)", e.Said)
+	if e.Assertion.Subject != "" {
+		text += fmt.Sprintf("; the assertion has issuer %q, subject %q, audience %q", e.Assertion.Issuer, e.Assertion.Subject, strings.Join(e.Assertion.Audience, ", "))
 	}
-	return &finalError{online.Errorf(online.Unauthenticated,
-		"log in by federation: the login service refuses (%s); the assertion has issuer %q, subject %q, audience %q: hotswap login prints the command that makes it trusted",
-		said, a.Issuer, a.Subject, strings.Join(a.Audience, ", "))}
+	if e.Untrusted {
+		text += "; hotswap login prints the command that makes it trusted"
+	}
+	return text
 }
 
 // finalError tells azcore not to try again what was tried again already, or can't be helped by it.

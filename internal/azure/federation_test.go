@@ -1,6 +1,8 @@
 package azure_test
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -10,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"hotswap/internal/azure"
 	"hotswap/internal/online"
@@ -306,5 +310,56 @@ func TestAssertionTellsItsClaims(t *testing.T) {
 	if said.Issuer != "https://issuer.example" || said.Subject != trusted || !slices.Equal(said.Audience, []string{azure.FederationAudience}) ||
 		said.Expires.Before(time.Now()) || said.Job["repository"] != "acme/taxi" || said.Job["environment"] != "production" || len(said.Job) != 2 {
 		t.Errorf("the assertion %s says %+v", i.issued[0], said)
+	}
+}
+
+func TestRefusedFederation(t *testing.T) {
+	tests := map[string]struct {
+		answer    string
+		untrusted bool
+	}{
+		"no federated credential": {`{"error":"invalid_client","error_description":"AADSTS70021: No match.\r\nTrace ID: 1","error_codes":[70021]}`, true},
+		"none with the subject":   {`{"error":"invalid_client","error_description":"AADSTS700213: No match.","error_codes":[700213]}`, true},
+		"no code":                 {`{"error":"invalid_client"}`, true},
+		"no JSON":                 {`<html>`, true},
+		"no such application":     {`{"error":"unauthorized_client","error_description":"AADSTS700016: No such application.","error_codes":[700016]}`, false},
+		"an expired assertion":    {`{"error":"invalid_client","error_description":"AADSTS700024: Too old.","error_codes":[700024]}`, false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			i, _, o, _ := newFakeIssuer(t)
+			i.service = []http.Handler{status(401, tt.answer)}
+			a, err := azure.SignIn(o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = a.Principal(t.Context())
+			wantCode(t, name, err, online.Unauthenticated, trusted)
+			refused, is := errors.AsType[*azure.RefusedError](err)
+			if !is || refused.Untrusted != tt.untrusted || refused.Assertion.Subject != trusted || strings.Contains(refused.Said, "Trace") {
+				t.Errorf("%+v (%v), want untrusted %v", refused, err, tt.untrusted)
+			}
+		})
+	}
+}
+
+func TestTrustIsACommand(t *testing.T) {
+	said := azure.Assertion{Issuer: "https://issuer.example", Subject: "repo:acme/taxi:environment:it's \"production\"", Audience: []string{azure.FederationAudience}}
+	env := map[string]string{"AZURE_CREDENTIALS": `{"clientId":"app","clientSecret":"hush","tenantId":"t"}`}
+	o := azure.Options{Getenv: func(name string) string { return env[name] }}
+	a, err := azure.SignIn(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := a.Trust(said)
+	var parameters map[string]any
+	if err := json.Unmarshal([]byte(got[len(got)-1]), &parameters); err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]any{
+		"name": "hotswap-repo-acme-taxi-environment-it-s-production", "issuer": said.Issuer, "subject": said.Subject, "audiences": []any{azure.FederationAudience},
+	}
+	if !cmp.Equal(parameters, want) || !slices.Equal(got[:7], []string{"az", "ad", "app", "federated-credential", "create", "--id", "app"}) {
+		t.Errorf("Trust = %q", got)
 	}
 }

@@ -13,13 +13,7 @@ import (
 
 // client connects to the workspace that the flags and the environment name.
 func (s *session) client(ctx context.Context) (*azure.Client, error) {
-	c, err := azure.Dial(ctx, azure.Options{
-		CredentialsFile: s.credentials,
-		Workspace:       azure.Workspace{Subscription: s.subscription, ResourceGroup: s.group, Name: s.workspace},
-		Getenv:          s.Getenv,
-		Dir:             s.Dir,
-		Progress:        s.say,
-	})
+	c, err := azure.Dial(ctx, s.cloud())
 	if err != nil {
 		return nil, err
 	}
@@ -29,6 +23,17 @@ func (s *session) client(ctx context.Context) (*azure.Client, error) {
 		}
 	}
 	return c, nil
+}
+
+// cloud is what the flags and the environment say of the credential and the workspace.
+func (s *session) cloud() azure.Options {
+	return azure.Options{
+		CredentialsFile: s.credentials,
+		Workspace:       azure.Workspace{Subscription: s.subscription, ResourceGroup: s.group, Name: s.workspace},
+		Getenv:          s.Getenv,
+		Dir:             s.Dir,
+		Progress:        s.say,
+	}
 }
 
 // lockTTLVariable shortens the lock for tests of its expiry.
