@@ -24,6 +24,7 @@ type request struct {
 	*http.Request
 	w      http.ResponseWriter // for its limits; handlers don't write
 	id     string
+	route  string // its pattern as in the table of routes
 	caller identity.Claims
 }
 
@@ -63,7 +64,7 @@ func (r *request) name(key string) string { return strings.ToLower(r.PathValue(k
 // serve authorises a call, handles it and writes what comes of it.
 func (s *Server) serve(route route) http.HandlerFunc {
 	return func(w http.ResponseWriter, hr *http.Request) {
-		r := &request{Request: hr, w: w, id: uuid.NewString()}
+		r := &request{Request: hr, w: w, id: uuid.NewString(), route: route.pattern}
 		w.Header().Set("x-ms-request-id", r.id)
 		w.Header().Set("x-ms-correlation-request-id", r.id)
 		answer, err := s.handle(route, r)

@@ -33,7 +33,7 @@ func (s *Server) getOpenID(r *request) (reply, error) {
 		"response_types_supported":              []string{"token"},
 		"subject_types_supported":               []string{"pairwise"},
 		"id_token_signing_alg_values_supported": []string{"ES256"},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_post"},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_post", "private_key_jwt"},
 		"scopes_supported":                      []string{"openid"},
 		"claims_supported":                      []string{"sub", "iss", "aud", "exp", "iat", "appid", "oid", "tid"},
 		"cloud_instance_name":                   s.storageSuffix(),

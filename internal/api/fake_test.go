@@ -169,14 +169,10 @@ type noFiles struct{ assets.Files }
 
 func (noFiles) Account() string { return "hotswap" }
 
-// principals is the one principal there is; its secret is "secret".
-type principals struct{}
-
-func (principals) Principal(_ context.Context, id string) (identity.Principal, identity.SecretHash, error) {
-	if id != client {
-		return identity.Principal{}, identity.SecretHash{}, online.Errorf(online.NotFound, "no client %q", id)
-	}
-	return identity.Principal{ClientID: client, TenantID: tenant, ObjectID: "o", Name: "deployer"}, identity.HashSecret("secret"), nil
+// owner is the principal of the good token; its secret is "secret".
+var owner = identity.Record{
+	Principal: identity.Principal{ClientID: client, TenantID: tenant, ObjectID: "o", Name: "deployer", Roles: []identity.Assignment{{Role: identity.Owner}}},
+	Secret:    identity.HashSecret("secret"), CreatedAt: when,
 }
 
 // server is a management plane with its fakes and a token that is good for it.
@@ -185,6 +181,9 @@ type server struct {
 	control *fakeControl
 	blobs   *fakeBlobs
 	token   string
+
+	authority *identity.Authority
+	registry  *identity.Registry
 }
 
 func newServer(t *testing.T, change ...func(*api.Options)) *server {
@@ -195,17 +194,26 @@ func newServer(t *testing.T, change ...func(*api.Options)) *server {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { state.Close() })
-	authority, err := identity.NewAuthority(identity.Options{Dir: dir, BaseURL: base, TenantID: tenant, Audiences: []string{base}, Principals: principals{}})
+	registry, err := identity.OpenRegistry(t.Context(), state)
+	if err == nil {
+		err = registry.Add(t.Context(), owner)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{control: newFakeControl(), blobs: &fakeBlobs{}}
+	authority, err := identity.NewAuthority(identity.Options{
+		Dir: dir, BaseURL: base, TenantID: tenant, Audiences: []string{base}, Principals: registry, Assertions: state,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &server{control: newFakeControl(), blobs: &fakeBlobs{}, authority: authority, registry: registry}
 	o := api.Options{
 		Workspace: arm.Workspace{
 			Scope: arm.Scope{Subscription: "sub", ResourceGroup: "hotswap", Workspace: "local"},
 			GUID:  "ws-guid", Tenant: tenant, Location: "local", Account: "hotswap", CreatedAt: when,
 		},
-		BaseURL: base, StorageKey: "a2V5", Control: s.control, Assets: assets.New(state, noFiles{}), Authority: authority, Blobs: s.blobs,
+		BaseURL: base, StorageKey: "a2V5", Control: s.control, Assets: assets.New(state, noFiles{}), Authority: authority, Principals: registry, Blobs: s.blobs,
 		Log: slog.New(slog.DiscardHandler),
 	}
 	for _, f := range change {
@@ -215,12 +223,18 @@ func newServer(t *testing.T, change ...func(*api.Options)) *server {
 		t.Fatal(err)
 	}
 	s.Server = api.New(o)
-	token, err := authority.Issue(identity.Claims{Principal: identity.Principal{ClientID: client, TenantID: tenant, Name: "deployer"}, Audience: base})
+	s.token = s.tokenOf(t, owner.Principal)
+	return s
+}
+
+// tokenOf is a token for the management plane.
+func (s *server) tokenOf(t *testing.T, p identity.Principal) string {
+	t.Helper()
+	token, err := s.authority.Issue(identity.Claims{Principal: p, Audience: base})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.token = token.Value
-	return s
+	return token.Value
 }
 
 // call makes a request with the good token.

@@ -75,9 +75,18 @@ func (s *Server) deleted(r *request, op online.Operation, err error) (reply, err
 	return s.accepted(r, op)
 }
 
+// operation reads an operation for who may read the endpoint that it is about.
+func (s *Server) operation(r *request) (online.Operation, error) {
+	op, err := s.Control.Operation(r.Context(), r.PathValue("operation"))
+	if err != nil {
+		return op, err
+	}
+	return op, s.require(r, read, op.Endpoint)
+}
+
 // getOperation tells how an operation is; 200 even if it failed.
 func (s *Server) getOperation(r *request) (reply, error) {
-	op, err := s.Control.Operation(r.Context(), r.PathValue("operation"))
+	op, err := s.operation(r)
 	if err != nil {
 		return reply{}, err
 	}
@@ -91,7 +100,7 @@ func (s *Server) getOperation(r *request) (reply, error) {
 // getOperationResult answers what came of an operation: the resource, nothing where it was
 // deleted, or the error.
 func (s *Server) getOperationResult(r *request) (reply, error) {
-	op, err := s.Control.Operation(r.Context(), r.PathValue("operation"))
+	op, err := s.operation(r)
 	switch {
 	case err != nil:
 		return reply{}, err

@@ -1,13 +1,6 @@
 package api
 
-// access says who may use a route.
-type access int
-
-const (
-	anyone    access = iota // needed to log in
-	loggedIn                // a token for the server
-	workspace               // a token, and the path names the subscription, group or workspace there is
-)
+import "hotswap/internal/arm"
 
 type route struct {
 	pattern string
@@ -36,6 +29,9 @@ const (
 	version        = inContainer + "/{version}"
 	datastores     = inWorkspace + "/datastores"
 	datastore      = datastores + "/{datastore}"
+	permissions    = "/providers/Microsoft.Authorization/permissions"
+	principals     = inWorkspace + "/providers/" + arm.OurProvider + "/principals"
+	principal      = principals + "/{principal}"
 )
 
 // routes is every route there is.
@@ -51,64 +47,71 @@ func (s *Server) routes() []route {
 
 		{"GET /tenants", loggedIn, s.listTenants},
 		{"GET /subscriptions", loggedIn, s.listSubscriptions},
-		{"GET " + inSubscription, workspace, s.getSubscription},
-		{"GET " + inSubscription + inProvider + "/workspaces", workspace, s.listWorkspaces},
-		{"GET " + inWorkspaces, workspace, s.listWorkspaces},
-		{"GET " + inWorkspace, workspace, s.getWorkspace},
-		{"GET " + inLocation + "/mfeOperationsStatus/{operation}", workspace, s.getOperation},
-		{"GET " + inLocation + "/mfeOperationResults/{operation}", workspace, s.getOperationResult},
+		{"GET " + inSubscription, member, s.getSubscription},
+		{"GET " + inSubscription + inProvider + "/workspaces", member, s.listWorkspaces},
+		{"GET " + inWorkspaces, member, s.listWorkspaces},
+		{"GET " + inWorkspace, member, s.getWorkspace},
+		{"GET " + inWorkspace + permissions, loggedIn, s.listPermissions},
+		{"GET " + inLocation + "/mfeOperationsStatus/{operation}", readIts, s.getOperation},
+		{"GET " + inLocation + "/mfeOperationResults/{operation}", readIts, s.getOperationResult},
 
-		{"GET " + endpoints, workspace, s.listEndpoints},
-		{"GET " + endpoint, workspace, s.getEndpoint},
-		{"PUT " + endpoint, workspace, s.putEndpoint},
-		{"PATCH " + endpoint, workspace, s.patchEndpoint},
-		{"DELETE " + endpoint, workspace, s.deleteEndpoint},
-		{"POST " + endpoint + "/listKeys", workspace, s.listKeys},
-		{"POST " + endpoint + "/regenerateKeys", workspace, s.regenerateKeys},
-		{"POST " + endpoint + "/token", workspace, s.endpointToken},
-		{"GET " + endpoint + inMonitor + "/metrics", workspace, s.listMetrics},
-		{"GET " + endpoint + inMonitor + "/metricDefinitions", workspace, s.listMetricDefinitions},
+		{"GET " + endpoints, readAll, s.listEndpoints},
+		{"GET " + endpoint, read, s.getEndpoint},
+		{"PUT " + endpoint, deploy, s.putEndpoint},
+		{"PATCH " + endpoint, deploy, s.patchEndpoint},
+		{"DELETE " + endpoint, deploy, s.deleteEndpoint},
+		{"POST " + endpoint + "/listKeys", score, s.listKeys},
+		{"POST " + endpoint + "/regenerateKeys", deploy, s.regenerateKeys},
+		{"POST " + endpoint + "/token", score, s.endpointToken},
+		{"GET " + endpoint + inMonitor + "/metrics", read, s.listMetrics},
+		{"GET " + endpoint + inMonitor + "/metricDefinitions", read, s.listMetricDefinitions},
+		{"GET " + endpoint + permissions, loggedIn, s.listPermissions},
 
-		{"GET " + deployments, workspace, s.listDeployments},
-		{"GET " + deployment, workspace, s.getDeployment},
-		{"PUT " + deployment, workspace, s.putDeployment},
-		{"PATCH " + deployment, workspace, s.patchDeployment},
-		{"DELETE " + deployment, workspace, s.deleteDeployment},
-		{"POST " + deployment + "/getLogs", workspace, s.getLogs},
-		{"GET " + deployment + "/skus", workspace, s.listSKUs},
+		{"GET " + deployments, read, s.listDeployments},
+		{"GET " + deployment, read, s.getDeployment},
+		{"PUT " + deployment, deploy, s.putDeployment},
+		{"PATCH " + deployment, deploy, s.patchDeployment},
+		{"DELETE " + deployment, deploy, s.deleteDeployment},
+		{"POST " + deployment + "/getLogs", read, s.getLogs},
+		{"GET " + deployment + "/skus", read, s.listSKUs},
 
-		{"GET " + inModels, workspace, models.listContainers},
-		{"GET " + inModels + container, workspace, models.getContainer},
-		{"PUT " + inModels + container, workspace, models.putContainer},
-		{"DELETE " + inModels + container, workspace, models.deleteContainer},
-		{"GET " + inModels + inContainer, workspace, models.listVersions},
-		{"GET " + inModels + version, workspace, models.getVersion},
-		{"PUT " + inModels + version, workspace, models.putVersion},
-		{"DELETE " + inModels + version, workspace, models.deleteVersion},
+		{"GET " + inModels, readParts, models.listContainers},
+		{"GET " + inModels + container, readParts, models.getContainer},
+		{"PUT " + inModels + container, deployAll, models.putContainer},
+		{"DELETE " + inModels + container, deployAll, models.deleteContainer},
+		{"GET " + inModels + inContainer, readParts, models.listVersions},
+		{"GET " + inModels + version, readParts, models.getVersion},
+		{"PUT " + inModels + version, addParts, models.putVersion},
+		{"DELETE " + inModels + version, deployAll, models.deleteVersion},
 
-		{"GET " + inCodes, workspace, codes.listContainers},
-		{"GET " + inCodes + container, workspace, codes.getContainer},
-		{"PUT " + inCodes + container, workspace, codes.putContainer},
-		{"DELETE " + inCodes + container, workspace, codes.deleteContainer},
-		{"GET " + inCodes + inContainer, workspace, codes.listVersions},
-		{"GET " + inCodes + version, workspace, codes.getVersion},
-		{"PUT " + inCodes + version, workspace, codes.putVersion},
-		{"DELETE " + inCodes + version, workspace, codes.deleteVersion},
-		{"POST " + inCodes + version + "/startPendingUpload", workspace, s.startPendingUpload},
+		{"GET " + inCodes, readParts, codes.listContainers},
+		{"GET " + inCodes + container, readParts, codes.getContainer},
+		{"PUT " + inCodes + container, deployAll, codes.putContainer},
+		{"DELETE " + inCodes + container, deployAll, codes.deleteContainer},
+		{"GET " + inCodes + inContainer, readParts, codes.listVersions},
+		{"GET " + inCodes + version, readParts, codes.getVersion},
+		{"PUT " + inCodes + version, addParts, codes.putVersion},
+		{"DELETE " + inCodes + version, deployAll, codes.deleteVersion},
+		{"POST " + inCodes + version + "/startPendingUpload", addParts, s.startPendingUpload},
 
-		{"GET " + inEnvs, workspace, envs.listContainers},
-		{"GET " + inEnvs + container, workspace, envs.getContainer},
-		{"PUT " + inEnvs + container, workspace, envs.putContainer},
-		{"DELETE " + inEnvs + container, workspace, envs.deleteContainer},
-		{"GET " + inEnvs + inContainer, workspace, envs.listVersions},
-		{"GET " + inEnvs + version, workspace, envs.getVersion},
-		{"PUT " + inEnvs + version, workspace, envs.putVersion},
-		{"DELETE " + inEnvs + version, workspace, envs.deleteVersion},
+		{"GET " + inEnvs, readParts, envs.listContainers},
+		{"GET " + inEnvs + container, readParts, envs.getContainer},
+		{"PUT " + inEnvs + container, deployAll, envs.putContainer},
+		{"DELETE " + inEnvs + container, deployAll, envs.deleteContainer},
+		{"GET " + inEnvs + inContainer, readParts, envs.listVersions},
+		{"GET " + inEnvs + version, readParts, envs.getVersion},
+		{"PUT " + inEnvs + version, addParts, envs.putVersion},
+		{"DELETE " + inEnvs + version, deployAll, envs.deleteVersion},
 
-		{"GET " + datastores, workspace, s.listDatastores},
-		{"GET " + datastore, workspace, s.getDatastore},
-		{"PUT " + datastore, workspace, s.putDatastore},
-		{"DELETE " + datastore, workspace, s.deleteDatastore},
-		{"POST " + datastore + "/listSecrets", workspace, s.listSecrets},
+		{"GET " + datastores, readParts, s.listDatastores},
+		{"GET " + datastore, readParts, s.getDatastore},
+		{"PUT " + datastore, own, s.putDatastore},
+		{"DELETE " + datastore, own, s.deleteDatastore},
+		{"POST " + datastore + "/listSecrets", addParts, s.listSecrets},
+
+		{"GET " + principals, own, s.listPrincipals},
+		{"PUT " + principal, own, s.putPrincipal},
+		{"DELETE " + principal, own, s.deletePrincipal},
+		{"POST " + principal + "/federate", own, s.federatePrincipal},
 	}
 }

@@ -74,6 +74,7 @@ type Options struct {
 	Meter      Meter
 	Assets     Assets
 	Authority  Authority
+	Principals Principals
 	Blobs      Blobs
 	Log        *slog.Logger
 }

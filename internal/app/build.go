@@ -31,6 +31,7 @@ type parts struct {
 	keyring   *identity.Keyring
 	workspace arm.Workspace
 	key       []byte // of the artifact store's account
+	registry  *identity.Registry
 	authority *identity.Authority
 	blobs     *blob.Store
 	library   *assets.Library
@@ -68,9 +69,12 @@ func (a *App) openState(ctx context.Context, p *parts) (err error) {
 }
 
 func (a *App) openIdentity(ctx context.Context, p *parts) (err error) {
+	if p.registry, err = identity.OpenRegistry(ctx, p.state); err != nil {
+		return err
+	}
 	p.authority, err = identity.NewAuthority(identity.Options{
 		Dir: a.options.StateDir, BaseURL: a.URL(), TenantID: p.workspace.Tenant,
-		Audiences: []string{a.URL(), scoringAudience, storageAudience}, Principals: p.state,
+		Audiences: []string{a.URL(), scoringAudience, storageAudience}, Principals: p.registry, Assertions: p.state,
 	})
 	if err != nil {
 		return err
@@ -92,7 +96,7 @@ func hosts(name string) []string {
 func (a *App) openBlobs(ctx context.Context, p *parts) (err error) {
 	p.blobs, err = blob.New(blob.Options{
 		Dir: a.path("blobs"), Account: account, Key: p.key, Log: a.options.Log,
-		Bearer: func(token string) bool { return valid(p.authority, token, storageAudience) },
+		Bearer: func(token string) blob.Access { return blobAccess(p.authority, token) },
 	})
 	if err != nil {
 		return err
@@ -114,7 +118,7 @@ func (a *App) buildControl(ctx context.Context, p *parts) error {
 	p.meter = meter.New()
 	p.gateway = gateway.New(gateway.Options{
 		VerifyToken: func(endpoint, token string) bool {
-			return valid(p.authority, token, a.scoringURI(endpoint)) || valid(p.authority, token, scoringAudience)
+			return mayScore(p.authority, token, a.scoringURI(endpoint), endpoint) || mayScore(p.authority, token, scoringAudience, endpoint)
 		},
 		Stuck: launcher.Restart, Meter: p.meter, Log: a.options.Log,
 	})
@@ -132,16 +136,28 @@ func (a *App) scoringURI(endpoint string) string {
 	return a.ScoringURL() + "/endpoints/" + endpoint + "/score"
 }
 
-func valid(authority *identity.Authority, token, audience string) bool {
-	_, err := authority.Verify(token, audience)
-	return err == nil
+// mayScore reports whether a token for audience is of somebody who may score an endpoint.
+func mayScore(authority *identity.Authority, token, audience, endpoint string) bool {
+	claims, err := authority.Verify(token, audience)
+	return err == nil && claims.May(identity.Scorer, endpoint)
+}
+
+// blobAccess is what a token opens of the artifact store. It has one lock on all of it, so that who
+// deploys one endpoint, whose files and journal are there, opens what is of the others too.
+func blobAccess(authority *identity.Authority, token string) blob.Access {
+	claims, err := authority.Verify(token, storageAudience)
+	return blob.Access{
+		Known: err == nil,
+		Read:  err == nil && (claims.May(identity.Reader, "") || claims.MaySomewhere(identity.Deployer)),
+		Write: err == nil && claims.MaySomewhere(identity.Deployer),
+	}
 }
 
 func (a *App) buildServers(_ context.Context, p *parts) error {
 	management := api.New(api.Options{
 		Workspace: p.workspace, BaseURL: a.URL(), AzureLike: a.options.AzureLike,
 		StorageKey: base64.StdEncoding.EncodeToString(p.key),
-		MetricsLag: a.options.MetricsLag, Control: a.control, Meter: p.meter, Assets: p.library, Authority: p.authority, Blobs: p.blobs, Log: a.options.Log,
+		MetricsLag: a.options.MetricsLag, Control: a.control, Meter: p.meter, Assets: p.library, Authority: p.authority, Principals: p.registry, Blobs: p.blobs, Log: a.options.Log,
 	})
 	a.serveAll(management, p)
 	return nil

@@ -7,34 +7,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/google/uuid"
 
+	"hotswap/internal/arm"
 	"hotswap/internal/identity"
 	"hotswap/internal/online"
 )
 
-// credentials is the file with which clients log in, with the names of "az ad sp
-// create-for-rbac --json-auth" and the two that name the workspace.
-type credentials struct {
-	ClientID                   string `json:"clientId"`
-	ClientSecret               string `json:"clientSecret"`
-	TenantID                   string `json:"tenantId"`
-	SubscriptionID             string `json:"subscriptionId"`
-	ResourceGroup              string `json:"resourceGroup"`
-	WorkspaceName              string `json:"workspaceName"`
-	ActiveDirectoryEndpointURL string `json:"activeDirectoryEndpointUrl"`
-	ResourceManagerEndpointURL string `json:"resourceManagerEndpointUrl"`
-	ManagementEndpointURL      string `json:"managementEndpointUrl"`
-	ActiveDirectoryGraphID     string `json:"activeDirectoryGraphResourceId"`
-	SQLManagementEndpointURL   string `json:"sqlManagementEndpointUrl"`
-	GalleryEndpointURL         string `json:"galleryEndpointUrl"`
-}
-
 // writeCredentials puts the present URLs into the file of credentials. The secret is in that
 // file only; where it is gone, a new service principal takes its place.
 func (a *App) writeCredentials(ctx context.Context, p *parts) error {
-	c, err := a.readCredentials(ctx, p)
+	c, err := a.readCredentials(p)
 	if err != nil {
 		return err
 	}
@@ -43,12 +28,8 @@ func (a *App) writeCredentials(ctx context.Context, p *parts) error {
 			return err
 		}
 	}
-	old, url := c, a.URL()
-	c.TenantID, c.SubscriptionID = p.workspace.Tenant, p.workspace.Subscription
-	c.ResourceGroup, c.WorkspaceName = resourceGroup, workspaceName
-	c.ActiveDirectoryEndpointURL, c.ResourceManagerEndpointURL, c.ManagementEndpointURL = url, url, url
-	c.ActiveDirectoryGraphID, c.SQLManagementEndpointURL, c.GalleryEndpointURL = url, url, url
-	if c == old {
+	old := c
+	if c = arm.NewCredential(p.workspace, a.URL(), c.ClientID, c.ClientSecret); c == old {
 		return nil
 	}
 	text, err := json.MarshalIndent(c, "", "  ")
@@ -62,38 +43,43 @@ func (a *App) writeCredentials(ctx context.Context, p *parts) error {
 }
 
 // readCredentials returns none where the file is gone, or its principal is not one of this state.
-func (a *App) readCredentials(ctx context.Context, p *parts) (credentials, error) {
+func (a *App) readCredentials(p *parts) (arm.Credential, error) {
 	text, err := os.ReadFile(a.credentials)
 	if errors.Is(err, fs.ErrNotExist) {
-		return credentials{}, nil
+		return arm.Credential{}, nil
 	}
 	if err != nil {
-		return credentials{}, online.Errorf(online.Internal, "read the credentials: %w", err)
+		return arm.Credential{}, online.Errorf(online.Internal, "read the credentials: %w", err)
 	}
-	var c credentials
+	var c arm.Credential
 	if err := json.Unmarshal(text, &c); err != nil {
-		return credentials{}, online.Errorf(online.Invalid, "read the credentials: %s is damaged: %w; remove it to get a new service principal", a.credentials, err)
+		return arm.Credential{}, online.Errorf(online.Invalid, "read the credentials: %s is damaged: %w; remove it to get a new service principal", a.credentials, err)
 	}
-	_, hash, err := p.state.Principal(ctx, c.ClientID)
-	switch {
-	case err != nil && online.CodeOf(err) != online.NotFound:
-		return credentials{}, err
-	case err != nil || !identity.CheckSecret(hash, c.ClientSecret):
-		return credentials{}, nil
+	if record, found := p.registry.Find(c.ClientID); !found || !identity.CheckSecret(record.Secret, c.ClientSecret) {
+		return arm.Credential{}, nil
 	}
 	return c, nil
 }
 
-func (a *App) newPrincipal(ctx context.Context, p *parts) (credentials, error) {
-	principal := identity.Principal{
-		ClientID: uuid.NewString(), TenantID: p.workspace.Tenant, ObjectID: uuid.NewString(), Name: "hotswap", Roles: []string{"Owner"},
-	}
+// newPrincipal makes an owner. The one whose file is gone stays, and so does what it may do: somebody
+// else may log in as it.
+func (a *App) newPrincipal(ctx context.Context, p *parts) (arm.Credential, error) {
 	secret := identity.NewSecret()
-	if err := p.state.PutPrincipal(ctx, principal, identity.HashSecret(secret)); err != nil {
-		return credentials{}, online.Errorf(online.CodeOf(err), "make a service principal: %w", err)
+	record := identity.Record{
+		Principal: identity.Principal{
+			ClientID: uuid.NewString(), TenantID: p.workspace.Tenant, ObjectID: uuid.NewString(), Name: "hotswap",
+			Roles: []identity.Assignment{{Role: identity.Owner}},
+		},
+		Secret: identity.HashSecret(secret), CreatedAt: time.Now().UTC(),
 	}
-	a.options.Log.InfoContext(ctx, "service principal made", "client_id", principal.ClientID, "file", a.credentials)
-	return credentials{ClientID: principal.ClientID, ClientSecret: secret}, nil
+	if _, err := p.registry.Named(record.Name); online.CodeOf(err) != online.NotFound {
+		record.Name += "-" + record.ClientID[:8]
+	}
+	if err := p.registry.Add(ctx, record); err != nil {
+		return arm.Credential{}, online.Errorf(online.CodeOf(err), "make a service principal: %w", err)
+	}
+	a.options.Log.InfoContext(ctx, "service principal made", "name", record.Name, "client_id", record.ClientID, "file", a.credentials)
+	return arm.Credential{ClientID: record.ClientID, ClientSecret: secret}, nil
 }
 
 // writeFile puts a file for its owner only in the place of what is there, whole or not at all.

@@ -23,10 +23,7 @@ func (c *call) authorize(op operation) error {
 	scheme, credential, _ := strings.Cut(c.r.Header.Get("Authorization"), " ")
 	switch {
 	case strings.EqualFold(scheme, "Bearer"):
-		if c.options.Bearer == nil || !c.options.Bearer(strings.TrimSpace(credential)) {
-			return errBadToken
-		}
-		return nil
+		return c.checkToken(op, strings.TrimSpace(credential))
 	case scheme == "SharedKey":
 		return c.checkSharedKey(credential)
 	case scheme != "":
@@ -35,6 +32,22 @@ func (c *call) authorize(op operation) error {
 		return c.checkSAS(op)
 	}
 	return errNoAuthentication
+}
+
+// checkToken lets those read who may read, and everything else only those who may write.
+func (c *call) checkToken(op operation, token string) error {
+	var access Access
+	if c.options.Bearer != nil {
+		access = c.options.Bearer(token)
+	}
+	reads := strings.Trim(op.account, "rl") == ""
+	switch {
+	case !access.Known:
+		return errBadToken
+	case access.Write || access.Read && reads:
+		return nil
+	}
+	return errRole
 }
 
 func (c *call) checkSharedKey(credential string) error {

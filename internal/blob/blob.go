@@ -41,10 +41,16 @@ const maxPut = 5000 << 20
 type Options struct {
 	Dir     string
 	Account string
-	Key     []byte                  // signs requests and shared access signatures
-	Bearer  func(token string) bool // reports whether a token may do everything; nil: no tokens
-	MaxBody int64                   // of one upload, in bytes; 0: what Azure takes
-	Log     *slog.Logger            // failures that are ours; nil: none
+	Key     []byte                    // signs requests and shared access signatures
+	Bearer  func(token string) Access // tells what a token opens; nil: no tokens
+	MaxBody int64                     // of one upload, in bytes; 0: what Azure takes
+	Log     *slog.Logger              // failures that are ours; nil: none
+}
+
+// Access is what a token opens.
+type Access struct {
+	Known       bool // it is a token at all
+	Read, Write bool
 }
 
 // Store is the artifact store of one account. It is the http.Handler of the account's blob host,

@@ -38,7 +38,7 @@ func TestMain(m *testing.M) {
 }
 
 func childStore(dir string) *hotswap.Store {
-	s, err := hotswap.New(hotswap.Options{Dir: dir, Account: account, Key: []byte("a key that both processes know"), Bearer: func(string) bool { return true }})
+	s, err := hotswap.New(hotswap.Options{Dir: dir, Account: account, Key: []byte("a key that both processes know"), Bearer: func(string) hotswap.Access { return hotswap.Access{Known: true, Read: true, Write: true} }})
 	if err == nil {
 		err = s.CreateContainer("crash")
 	}

@@ -23,6 +23,7 @@ var (
 	errNoAuthentication  = &azureError{401, "NoAuthenticationInformation", "the request carries no signature and no token"}
 	errBadToken          = &azureError{401, "InvalidAuthenticationInfo", "the token is not valid here; log in again"}
 	errAuthentication    = &azureError{403, "AuthenticationFailed", "the signature of the request is not valid, or no longer"}
+	errRole              = &azureError{403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation using this permission: the role deployer is missing, or reader on the workspace for reading."}
 	errPermission        = &azureError{403, "AuthorizationPermissionMismatch", "the signature does not permit this operation"}
 	errResourceType      = &azureError{403, "AuthorizationResourceTypeMismatch", "the signature is for another type of resource"}
 	errService           = &azureError{403, "AuthorizationServiceMismatch", "the signature is for another service"}

@@ -263,23 +263,40 @@ func (c tokenCredential) GetToken(context.Context, policy.TokenRequestOptions) (
 }
 
 func TestBearer(t *testing.T) {
-	store, o := newStore(t, func(o *hotswap.Options) { o.Bearer = func(token string) bool { return token == "good" } })
+	store, o := newStore(t, func(o *hotswap.Options) {
+		o.Bearer = func(token string) hotswap.Access {
+			return hotswap.Access{Known: token != "bad", Read: token == "good" || token == "reads", Write: token == "good"}
+		}
+	})
 	s := serve(t, store, o, false)
 	none, noneOptions := newStore(t, nil)
 	without := serve(t, none, noneOptions, false)
+	const unknown, role = "401 InvalidAuthenticationInfo", "403 AuthorizationPermissionMismatch"
 	for what, tt := range map[string]struct {
-		service     *service
-		token, want string
+		service            *service
+		token, write, read string
 	}{
-		"good token": {s, "good", "ok"}, "bad token": {s, "bad", "401 InvalidAuthenticationInfo"}, "tokens not taken": {without, "good", "401 InvalidAuthenticationInfo"},
+		"good token":        {s, "good", "ok", "ok"},
+		"bad token":         {s, "bad", unknown, unknown},
+		"tokens not taken":  {without, "good", unknown, unknown},
+		"token to read":     {s, "reads", role, "ok"},
+		"token for nothing": {s, "nothing", role, role},
 	} {
-		name := nameOf(tt.service.container(t))
-		c, err := container.NewClient(tt.service.url+"/"+name, tokenCredential(tt.token), &container.ClientOptions{ClientOptions: tt.service.options()})
+		box := tt.service.container(t)
+		put(t, box, "there", "1", nil)
+		c, err := container.NewClient(tt.service.url+"/"+nameOf(box), tokenCredential(tt.token), &container.ClientOptions{ClientOptions: tt.service.options()})
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = c.NewBlockBlobClient("x").Upload(t.Context(), body("1"), nil)
-		check(t, what, err, tt.want)
+		check(t, what+" writes", err, tt.write)
+		_, err = c.NewBlockBlobClient("there").Delete(t.Context(), nil)
+		check(t, what+" deletes", err, tt.write)
+		put(t, box, "there", "1", nil)
+		_, err = c.NewBlockBlobClient("there").DownloadStream(t.Context(), nil)
+		check(t, what+" reads", err, tt.read)
+		_, err = c.NewListBlobsFlatPager(nil).NextPage(t.Context())
+		check(t, what+" lists", err, tt.read)
 	}
 }
 

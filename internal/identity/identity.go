@@ -1,12 +1,17 @@
-// Package identity says who a caller is: client secrets, the tokens that they are exchanged for,
-// and the keyring that seals what has to be kept secret but read again.
+// Package identity says who a caller is and what the caller may do: client secrets, the assertions
+// of other issuers that are trusted instead, the tokens that either is exchanged for, roles, and
+// the keyring that seals what has to be kept secret but read again.
 //
-// It stores nothing but its two key files. Who may log in is looked up through Principals.
+// It stores nothing but its two key files. Who may log in is in a Registry, which keeps its records
+// elsewhere.
 //
-//	client id + secret ──Authority.Grant──► token ──Authority.Verify──► Claims
+//	client id + secret ────┐
+//	                       ├─Authority.Grant──► token ──Authority.Verify──► Claims ──Principal.May──► yes or no
+//	client id + assertion ─┘
+//	  of a trusted issuer
 package identity
 
-import "context"
+import "time"
 
 // Principal is somebody who may log in: in Entra's words a service principal.
 type Principal struct {
@@ -14,12 +19,13 @@ type Principal struct {
 	TenantID string // a GUID in lower case
 	ObjectID string // the id of the principal itself, which role assignments name
 	Name     string
-	Roles    []string
+	Roles    []Assignment
 }
 
-// Principals finds who may log in.
-type Principals interface {
-	// Principal returns the principal with a client id, in lower case, and the hash of its
-	// secret; an online.NotFound error where there is none.
-	Principal(ctx context.Context, clientID string) (Principal, SecretHash, error)
+// Record is all that is kept of a principal.
+type Record struct {
+	Principal
+	Secret    SecretHash
+	Federated []Federated
+	CreatedAt time.Time
 }

@@ -1,20 +1,15 @@
 package identity_test
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"maps"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,22 +29,21 @@ const (
 )
 
 var principal = identity.Principal{
-	ClientID: client, TenantID: tenant, ObjectID: "99999999-8888-7777-6666-555555555555", Name: "deployer", Roles: []string{"Contributor"},
+	ClientID: client, TenantID: tenant, ObjectID: "99999999-8888-7777-6666-555555555555", Name: "deployer", Roles: []identity.Assignment{{Role: identity.Deployer}},
 }
 
+// fakePrincipals has one principal; all of it is that of principal but what is set here.
 type fakePrincipals struct {
-	secret string
-	err    error
+	secret    string
+	federated []identity.Federated
+	gone      bool
 }
 
-func (f fakePrincipals) Principal(_ context.Context, clientID string) (identity.Principal, identity.SecretHash, error) {
-	if f.err != nil {
-		return identity.Principal{}, identity.SecretHash{}, f.err
+func (f fakePrincipals) Find(clientID string) (identity.Record, bool) {
+	if clientID != client || f.gone {
+		return identity.Record{}, false
 	}
-	if clientID != client {
-		return identity.Principal{}, identity.SecretHash{}, online.Errorf(online.NotFound, "no principal %q", clientID)
-	}
-	return principal, identity.HashSecret(f.secret), nil
+	return identity.Record{Principal: principal, Secret: identity.HashSecret(f.secret), Federated: f.federated}, true
 }
 
 func authority(t *testing.T, dir string, p identity.Principals) *identity.Authority {
@@ -157,16 +151,8 @@ func TestWrongCredentialsLookAlike(t *testing.T) {
 	}
 }
 
-func TestGrantWhileTheStoreFails(t *testing.T) {
-	a := authority(t, t.TempDir(), fakePrincipals{err: errors.New("disk I/O error")})
-	_, err := a.Grant(t.Context(), tenant, url.Values{"grant_type": {"client_credentials"}, "client_id": {client}})
-	if _, refused := errors.AsType[*identity.GrantError](err); err == nil || refused || online.CodeOf(err) != online.Internal {
-		t.Errorf("Grant: %v, want an internal error: the client may be right", err)
-	}
-}
-
 // signed makes a token with the key in dir, or with another.
-func signed(t *testing.T, alg jose.SignatureAlgorithm, key any, c jwt.Claims) string {
+func signed(t *testing.T, alg jose.SignatureAlgorithm, key any, c any) string {
 	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, nil)
 	if err != nil {
@@ -265,7 +251,11 @@ func TestVerifyChecksClaims(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			c := good()
 			tt.change(&c)
-			_, err := a.Verify(signed(t, jose.ES256, identity.SigningKey(a), c), base)
+			_, err := a.Verify(signed(t, jose.ES256, identity.SigningKey(a), struct {
+				jwt.Claims
+				AppID string `json:"appid"`
+				OID   string `json:"oid"`
+			}{c, client, principal.ObjectID}), base)
 			if (err == nil) != tt.valid {
 				t.Errorf("Verify: %v, want valid = %t", err, tt.valid)
 			}
@@ -290,6 +280,22 @@ func TestTokenExpires(t *testing.T) {
 			t.Errorf("after its end: %v, want that it expired", err)
 		}
 	})
+}
+
+// A token says whose it is; what its holder may do is asked each time.
+func TestRevokedPrincipal(t *testing.T) {
+	dir := t.TempDir()
+	token, err := authority(t, dir, fakePrincipals{}).Issue(identity.Claims{Principal: principal, Audience: base})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := authority(t, dir, fakePrincipals{}).Verify(token.Value, base); err != nil {
+		t.Error(err)
+	}
+	_, err = authority(t, dir, fakePrincipals{gone: true}).Verify(token.Value, base)
+	if online.CodeOf(err) != online.Unauthenticated || !strings.Contains(err.Error(), "revoked") {
+		t.Errorf("the token of a revoked principal: %v", err)
+	}
 }
 
 // A client that knows nothing but the key set can check a token: what OpenID's discovery is for.
@@ -317,107 +323,5 @@ func TestTokenVerifiesWithJWKS(t *testing.T) {
 		if got[name] != want {
 			t.Errorf("claim %s is %v, want %v", name, got[name], want)
 		}
-	}
-}
-
-func TestKeyring(t *testing.T) {
-	dir := t.TempDir()
-	k, err := identity.LoadKeyring(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	const owner = "endpoint taxi/primary"
-	sealed := k.Seal([]byte("a key"), owner)
-	again, err := identity.LoadKeyring(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := again.Open(sealed, owner); err != nil || string(got) != "a key" {
-		t.Errorf("Open after a restart = %q, %v", got, err)
-	}
-	if other := k.Seal([]byte("a key"), owner); string(other) == string(sealed) || strings.Contains(string(sealed), "a key") {
-		t.Error("sealing shows what was sealed")
-	}
-	strange, err := identity.LoadKeyring(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	damaged := append([]byte(nil), sealed...)
-	damaged[len(damaged)-1] ^= 1
-	for name, open := range map[string]func() ([]byte, error){
-		"another owner": func() ([]byte, error) { return k.Open(sealed, "endpoint taxi/secondary") },
-		"another key":   func() ([]byte, error) { return strange.Open(sealed, owner) },
-		"damaged":       func() ([]byte, error) { return k.Open(damaged, owner) },
-		"cut":           func() ([]byte, error) { return k.Open(sealed[:5], owner) },
-		"nothing":       func() ([]byte, error) { return k.Open(nil, owner) },
-	} {
-		if got, err := open(); err == nil || got != nil {
-			t.Errorf("%s opened: %q", name, got)
-		}
-	}
-}
-
-// Two servers that start at once must end up with one key, or the tokens of one fail at the other.
-func TestKeyFilesAreMadeOnce(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "not", "there")
-	sums := make([][sha256.Size]byte, 20)
-	sealed := make([][]byte, len(sums))
-	var wg sync.WaitGroup
-	for i := range sums {
-		wg.Go(func() {
-			a, err := identity.NewAuthority(identity.Options{Dir: dir})
-			k, err2 := identity.LoadKeyring(dir)
-			if err := errors.Join(err, err2); err != nil {
-				t.Error(err)
-				return
-			}
-			set, _ := a.JWKS()
-			sums[i] = sha256.Sum256(set)
-			sealed[i] = k.Seal(nil, "x")
-		})
-	}
-	wg.Wait()
-	k, err := identity.LoadKeyring(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range sums {
-		if _, err := k.Open(sealed[i], "x"); err != nil || sums[i] != sums[0] {
-			t.Fatalf("start %d had keys of its own", i)
-		}
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 {
-		t.Errorf("files %v (%v), want the two keys", entries, err)
-	}
-	for _, e := range entries {
-		if info, err := e.Info(); err != nil || info.Mode() != 0o600 {
-			t.Errorf("%s has mode %v, want 0600", e.Name(), info.Mode())
-		}
-	}
-}
-
-func TestDamagedKeyFiles(t *testing.T) {
-	tests := map[string]struct{ file, content, want string }{
-		"token key, rubbish": {"token.key", "rubbish", "remove it to get a new one"},
-		"token key, empty":   {"token.key", "", "remove it to get a new one"},
-		"keyring, rubbish":   {"keyring.key", "!", "restore it from a backup"},
-		"keyring, short":     {"keyring.key", "AAAA", "restore it from a backup"},
-	}
-	for name, tt := range tests {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			file := filepath.Join(dir, tt.file)
-			if err := os.WriteFile(file, []byte(tt.content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			_, err := identity.NewAuthority(identity.Options{Dir: dir})
-			if tt.file == "keyring.key" {
-				_, err = identity.LoadKeyring(dir)
-			}
-			if err == nil || !strings.Contains(err.Error(), file+" is damaged") || !strings.Contains(err.Error(), tt.want) {
-				t.Errorf("error %v, want it to name the file and say %q", err, tt.want)
-			}
-		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"time"
@@ -27,6 +28,11 @@ const (
 	grace = 5 * time.Minute
 )
 
+// Principals finds who may log in.
+type Principals interface {
+	Find(clientID string) (Record, bool) // by the id in lower case
+}
+
 // Options is what an Authority is made of.
 type Options struct {
 	Dir        string   // holds the signing key
@@ -34,11 +40,14 @@ type Options struct {
 	TenantID   string   // the one tenant
 	Audiences  []string // the resources that Grant gives tokens for
 	Principals Principals
+	Assertions Assertions
+	Issuers    http.RoundTripper // fetches the keys of other issuers; nil: over TLS, by the system's authorities
 }
 
 // Authority issues tokens and checks them.
 type Authority struct {
 	options Options
+	issuers *issuers
 	key     *ecdsa.PrivateKey
 	keyID   string
 	signer  jose.Signer
@@ -58,16 +67,15 @@ type Token struct {
 
 // wireClaims are the private claims as Entra names them (learn.microsoft.com/entra/identity-platform/access-token-claims-reference).
 type wireClaims struct {
-	AppID    string   `json:"appid"`
-	ObjectID string   `json:"oid"`
-	TenantID string   `json:"tid"`
-	Name     string   `json:"name,omitempty"`
-	Roles    []string `json:"roles,omitempty"`
+	AppID    string `json:"appid"`
+	ObjectID string `json:"oid"`
+	TenantID string `json:"tid"`
+	Name     string `json:"name,omitempty"`
 }
 
 // NewAuthority reads the signing key, or makes one where there is none.
 func NewAuthority(o Options) (*Authority, error) {
-	a := &Authority{options: o}
+	a := &Authority{options: o, issuers: newIssuers(o.Issuers)}
 	name := filepath.Join(o.Dir, "token.key")
 	text, err := load(name, newSigningKey)
 	if err != nil {
@@ -141,7 +149,7 @@ func (a *Authority) Issue(c Claims) (Token, error) {
 		IssuedAt:  jwt.NewNumericDate(now),
 		NotBefore: jwt.NewNumericDate(now.Add(-grace)),
 		Expiry:    jwt.NewNumericDate(expires),
-	}).Claims(wireClaims{c.ClientID, c.ObjectID, c.TenantID, c.Name, c.Roles}).Serialize()
+	}).Claims(wireClaims{c.ClientID, c.ObjectID, c.TenantID, c.Name}).Serialize()
 	if err != nil {
 		return Token{}, online.Errorf(online.Internal, "sign a token: %w", err)
 	}
@@ -150,6 +158,7 @@ func (a *Authority) Issue(c Claims) (Token, error) {
 
 // Verify checks a token that was issued for audience, and says whose it is. Its error tells an
 // expired token, so that the caller gets another, but not what is wrong with one that isn't ours.
+// Who it is of must still be there, and has the roles of now, not of when it was issued.
 func (a *Authority) Verify(token, audience string) (Claims, error) {
 	// Only this algorithm: neither "none" nor an HMAC with the public key as its secret.
 	parsed, err := jwt.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
@@ -169,8 +178,11 @@ func (a *Authority) Verify(token, audience string) (Claims, error) {
 	case err != nil || public.Expiry == nil || public.NotBefore == nil || !hasAudience(public.Audience, audience):
 		return Claims{}, errBadToken
 	}
-	p := Principal{ClientID: private.AppID, TenantID: private.TenantID, ObjectID: private.ObjectID, Name: private.Name, Roles: private.Roles}
-	return Claims{p, public.Audience[0]}, nil
+	record, found := a.options.Principals.Find(private.AppID)
+	if !found || record.ObjectID != private.ObjectID {
+		return Claims{}, online.Errorf(online.Unauthenticated, "check the token: its principal was revoked")
+	}
+	return Claims{record.Principal, public.Audience[0]}, nil
 }
 
 var errBadToken = online.Errorf(online.Unauthenticated, "check the token: it is not valid here; log in again")

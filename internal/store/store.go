@@ -22,10 +22,14 @@ import (
 )
 
 // migrations take the schema from version n to n+1. One that was released is never edited.
-var migrations = []string{schema}
+var migrations = []string{schema, roles}
 
-//go:embed schema.sql
-var schema string
+var (
+	//go:embed schema.sql
+	schema string
+	//go:embed roles.sql
+	roles string
+)
 
 // Store is an open state file. It has one connection, so transactions run one after another:
 // a function given to Update or View must not call either again.

@@ -3,10 +3,13 @@ package store
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -168,7 +171,7 @@ func TestUpdateEndsWithItsContext(t *testing.T) {
 
 func TestWritesAreOnTheDisc(t *testing.T) {
 	s := newStore(t)
-	for pragma, want := range map[string]string{"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "busy_timeout": "5000", "user_version": "1"} {
+	for pragma, want := range map[string]string{"synchronous": "2", "journal_mode": "wal", "foreign_keys": "1", "busy_timeout": "5000", "user_version": "2"} {
 		var got string
 		if err := s.db.QueryRow("PRAGMA " + pragma).Scan(&got); err != nil || got != want {
 			t.Errorf("%s is %s, %v; want %s", pragma, got, err, want)
@@ -248,20 +251,97 @@ func codeOf(err error) online.Code {
 
 func TestPrincipals(t *testing.T) {
 	s, ctx := newStore(t), t.Context()
-	want := identity.Principal{ClientID: "c", TenantID: "t", ObjectID: "o", Name: "n", Roles: []string{"Owner", "Reader"}}
-	secret := identity.NewSecret()
-	if err := s.PutPrincipal(ctx, want, identity.HashSecret(secret)); err != nil {
-		t.Fatal(err)
+	record := func(id string) identity.Record {
+		return identity.Record{
+			Principal: identity.Principal{
+				ClientID: id, TenantID: "t", ObjectID: "o", Name: "n",
+				Roles: []identity.Assignment{{Role: identity.Owner}, {Role: identity.Reader, Endpoint: "taxi"}},
+			},
+			Secret: identity.HashSecret(id), CreatedAt: time.Unix(7, 8).UTC(),
+			Federated: []identity.Federated{{Issuer: "https://i", Audience: "a", Subjects: []string{"s", "t"}, Claims: map[string]string{"repository_id": "1"}}},
+		}
 	}
-	got, hash, err := s.Principal(ctx, "c")
-	if diff := cmp.Diff(want, got); diff != "" || err != nil || !identity.CheckSecret(hash, secret) {
+	want := []identity.Record{record("c"), record("d")}
+	want[1].Name = "changed"
+	for _, r := range []identity.Record{record("c"), record("d"), want[1], record("e")} {
+		if err := s.PutPrincipal(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 2 { // one that is gone is none to delete
+		if err := s.DeletePrincipal(ctx, "e"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := s.Principals(ctx)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v (-want +got):\n%s", err, diff)
 	}
-	if all, err := s.Principals(ctx); len(all) != 1 || err != nil {
-		t.Errorf("principals %v, %v; want one", all, err)
+}
+
+// A state folder of version 1 goes on working, with what its principal could do: everything.
+func TestPrincipalsOfVersion1(t *testing.T) {
+	path, ctx := filepath.Join(t.TempDir(), "state.db"), t.Context()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, _, err := s.Principal(ctx, "C2"); online.CodeOf(err) != online.NotFound {
-		t.Errorf("error %v, want not found", err)
+	hash := identity.HashSecret("secret")
+	for _, statement := range []string{schema, "PRAGMA user_version = 1"} {
+		if _, err := db.Exec(statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := db.Exec(`INSERT INTO principals VALUES ('c', ?, 't', 'o', 'hotswap', '["Owner"]')`, hash[:]); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s, err := Open(ctx, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	want := []identity.Record{{
+		Principal: identity.Principal{ClientID: "c", TenantID: "t", ObjectID: "o", Name: "hotswap", Roles: []identity.Assignment{{Role: identity.Owner}}},
+		Secret:    hash,
+	}}
+	got, err := s.Principals(ctx)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v (-want +got):\n%s", err, diff)
+	}
+	if err := s.PutPrincipal(ctx, got[0]); err != nil {
+		t.Error(err)
+	}
+}
+
+// Of many who use the same thing at once, one is the first; after its time it is forgotten.
+func TestSpend(t *testing.T) {
+	s, ctx := newStore(t), t.Context()
+	until := time.Now().Add(time.Hour)
+	var firsts atomic.Int32
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			first, err := s.Spend(ctx, "one", until)
+			if err != nil {
+				t.Error(err)
+			}
+			if first {
+				firsts.Add(1)
+			}
+		})
+	}
+	group.Wait()
+	if firsts.Load() != 1 {
+		t.Errorf("%d of 8 were first", firsts.Load())
+	}
+	if first, err := s.Spend(ctx, "two", time.Now().Add(-time.Hour)); !first || err != nil {
+		t.Errorf("another one: %v, %v", first, err)
+	}
+	if first, err := s.Spend(ctx, "two", until); !first || err != nil {
+		t.Errorf("one whose time is over: %v, %v", first, err)
 	}
 }
 
