@@ -32,7 +32,7 @@ def run(raw_data):
     return {"model": model["name"], "script": SCRIPT, "twice": 2 * json.loads(raw_data)["n"]}
 `
 
-const deployment = `name: blue
+const deploymentText = `name: blue
 endpoint_name: %s
 model: azureml:%s@latest
 code_configuration: {code: ./src, scoring_script: score.py}
@@ -42,7 +42,7 @@ request_settings: {max_concurrent_requests_per_instance: 32, request_timeout_ms:
 readiness_probe: {initial_delay: 1, period: 1, timeout: 1, success_threshold: 1, failure_threshold: 60}
 `
 
-const tests = `cases:
+const testsText = `cases:
 - name: doubles
   request: {n: 21}
   expect:
@@ -58,11 +58,14 @@ func NewRepository(t testing.TB, endpoint string) *Repository {
 	t.Helper()
 	r := &Repository{Dir: filepath.Join(t.TempDir(), "repository"), Endpoint: endpoint}
 	r.Write(t, "scoring/endpoint.yml", fmt.Sprintf("name: %s\nauth_mode: key\n", endpoint))
-	r.Write(t, "scoring/deployment.yml", fmt.Sprintf(deployment, endpoint, endpoint))
+	r.Write(t, "scoring/deployment.yml", fmt.Sprintf(deploymentText, endpoint, endpoint))
 	r.Write(t, "scoring/src/score.py", Score)
 	r.Write(t, "scoring/hotswap.yml", "tests: tests.yml\nwait: 5m\n")
-	r.Write(t, "scoring/tests.yml", tests)
+	r.Write(t, "scoring/tests.yml", testsText)
 	r.Write(t, "README.md", "A model.\n")
+	c := exec.Command(Program(t, "hotswap"), "init", r.Dir, "--resource-group", ResourceGroup, "--workspace-name", Workspace)
+	c.Env = Environment()
+	Must(t, c)
 	r.Git(t, "init", "--quiet", "--initial-branch=main")
 	for key, value := range map[string]string{"user.name": "A Developer", "user.email": "developer@example.org", "commit.gpgsign": "false"} {
 		r.Git(t, "config", key, value)

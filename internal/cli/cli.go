@@ -117,7 +117,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 locked by another rollou
 		s.workspaceFlags(c)
 		root.AddCommand(c)
 	}
-	root.AddCommand(newChecks(s), newConfig(s), newProtect(s), newPR(s), newServe(s), newDemo(s), newVersion(s), newGuard(s))
+	root.AddCommand(newChecks(s), newConfig(s), newInit(s), newProtect(s), newPR(s), newServe(s), newDemo(s), newVersion(s), newGuard(s))
 	root.InitDefaultCompletionCmd()
 	if c, _, err := root.Find([]string{"completion"}); err == nil {
 		group(c)
