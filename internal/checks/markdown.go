@@ -13,11 +13,11 @@ const maxMarkdown = 512 << 10
 // WriteMarkdown writes the report for a job's summary or a comment.
 func (r Report) WriteMarkdown(w io.Writer) error {
 	var out strings.Builder
-	fmt.Fprintf(&out, "### %s Tests of %s\n\n%s\n\n", markOf(r.Passed()), inline(r.Deployment), inline(r.total()))
+	fmt.Fprintf(&out, "### %s Tests of %s\n\n%s\n\n", markOf(r.Passed()), Inline(r.Deployment), Inline(r.total()))
 	out.WriteString("| | Case | Requests | p50 | p99 | Measured |\n|---|---|--:|--:|--:|---|\n")
 	left := 0
 	for _, c := range r.Cases {
-		row := fmt.Sprintf("| %s | %s | %d | %v | %v | %s |\n", markOf(c.Passed), inline(c.Name), c.Requests, rounded(c.P50), rounded(c.P99),
+		row := fmt.Sprintf("| %s | %s | %d | %v | %v | %s |\n", markOf(c.Passed), Inline(c.Name), c.Requests, rounded(c.P50), rounded(c.P99),
 			strings.Join(c.measured(), ", "))
 		left += within(&out, row, maxMarkdown/2)
 	}
@@ -61,19 +61,19 @@ func (c Result) details() string {
 		return ""
 	}
 	var out strings.Builder
-	fmt.Fprintf(&out, "\n%s **%s**\n\n", markOf(c.Passed), inline(c.Name))
+	fmt.Fprintf(&out, "\n%s **%s**\n\n", markOf(c.Passed), Inline(c.Name))
 	for _, reason := range c.Reasons {
-		fmt.Fprintf(&out, "- %s\n", inline(reason))
+		fmt.Fprintf(&out, "- %s\n", Inline(reason))
 	}
 	for _, note := range c.Notes {
 		lines := strings.Split(note, "\n")
 		for i := range lines {
-			lines[i] = inline(lines[i])
+			lines[i] = Inline(lines[i])
 		}
 		fmt.Fprintf(&out, "- %s\n", strings.Join(lines, "<br>"))
 	}
 	return out.String()
 }
 
-// inline is anybody's text on one line of Markdown.
-func inline(text string) string { return code(line(text)) }
+// Inline is anybody's text on one line of Markdown, and in one cell of a table.
+func Inline(text string) string { return code(line(text)) }

@@ -33,7 +33,11 @@ const (
 
 // Main runs one command and returns the exit code.
 func Main(ctx context.Context, args []string, env Env) int {
-	root := newRoot(env)
+	s := &session{Env: env, commands: env.Stderr}
+	if s.inWorkflow() {
+		s.Stderr = &harmless{to: env.Stderr}
+	}
+	root := newRoot(s)
 	root.SetArgs(args)
 	began := false
 	runsAsked(root, &began)
@@ -45,7 +49,8 @@ func Main(ctx context.Context, args []string, env Env) int {
 		err = usagef("%w; see %s --help", err, ran.CommandPath())
 	}
 	err = stopped(ctx, err)
-	fmt.Fprintln(env.Stderr, "hotswap:", err)
+	fmt.Fprintln(s.Stderr, "hotswap:", err)
+	s.annotateError(err)
 	return exitCode(err)
 }
 
@@ -86,10 +91,12 @@ type session struct {
 	credentials, subscription, group, workspace string
 	output                                      string
 	verbose                                     bool
+
+	commands io.Writer // where a runner looks for its commands: stderr, unguarded
+	raised   *raised   // where the candidate's scoring script failed, as its log says; nil: it does not
 }
 
-func newRoot(env Env) *cobra.Command {
-	s := &session{Env: env}
+func newRoot(s *session) *cobra.Command {
 	root := group(&cobra.Command{
 		Use:   "hotswap",
 		Short: "Put a new version of a model into production without dropping a request",
@@ -102,9 +109,9 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 locked by another rollou
 		SilenceUsage:      true,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return s.check() },
 	})
-	root.SetIn(env.Stdin)
-	root.SetOut(env.Stdout)
-	root.SetErr(env.Stderr)
+	root.SetIn(s.Stdin)
+	root.SetOut(s.Stdout)
+	root.SetErr(s.Stderr)
 	root.SetFlagErrorFunc(flagError)
 	root.SetUsageTemplate(strings.Replace(root.UsageTemplate(), "{{if .Runnable}}", "{{if not .HasAvailableSubCommands}}", 1))
 	root.SetHelpCommand(newHelp())

@@ -38,7 +38,7 @@ lock is kept for them.`,
 			}
 			defer done()
 			state, err := r.Deploy(c.Context(), req)
-			return s.told(state, err)
+			return s.begun(state, err)
 		},
 	}
 	flags.add(c)
@@ -68,6 +68,9 @@ func (s *session) saveLog(dir string) func(deployment, log string) error {
 func (s *session) told(state rollout.State, err error) error {
 	if state.Phase == "" { // what was locked and let go
 		return err
+	}
+	if e := s.tellSteps(state); err == nil {
+		err = e
 	}
 	if e := s.print(viewRollout(state), func() *table { return rolloutTable(state) }); err == nil {
 		err = e

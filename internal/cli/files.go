@@ -102,7 +102,7 @@ func (f *deployFlags) runner(ctx context.Context, s *session, req *rollout.Reque
 	if err != nil {
 		return nil, err
 	}
-	r.SaveLog = s.saveLog(f.logs)
+	r.SaveLog = s.readLog(req.Deployment, s.saveLog(f.logs))
 	return r, f.wait.set(r)
 }
 

@@ -171,7 +171,7 @@ func writeAll(dir string, files []initFile, force bool) error {
 	if err != nil {
 		return online.Errorf(online.Invalid, "write into %s: %w", dir, err)
 	}
-	defer root.Close()
+	defer func() { _ = root.Close() }()
 	for _, f := range files {
 		if f.Fate != written && f.Fate != replaced {
 			continue

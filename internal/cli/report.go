@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -66,6 +67,18 @@ func (f *reportFlags) check(s *session, diff bool) error {
 		}
 	}
 	return nil
+}
+
+// summarise adds the report to the job's summary, unless it is one of the files.
+func (f *reportFlags) summarise(s *session, r checks.Report) {
+	if slices.Contains(f.files, s.Getenv(summaryVariable)) {
+		return
+	}
+	var out strings.Builder
+	if err := r.WriteMarkdown(&out); err != nil {
+		s.say("the job's summary lacks the tests: %v", err)
+	}
+	s.summarise(out.String())
 }
 
 // write writes the report to each of the files.

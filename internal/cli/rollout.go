@@ -79,5 +79,5 @@ func (f *settingFlags) roll(ctx context.Context, s *session, req rollout.Request
 	defer done()
 	f.test.tell(s, r)
 	state, err := r.Rollout(ctx, req, tests, force)
-	return s.told(state, err)
+	return s.begun(state, err)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"hotswap/internal/document"
 	"hotswap/internal/online"
 	"hotswap/internal/spec"
 )
@@ -50,6 +51,9 @@ func (f *settingsFile) source(flag *pflag.Flag) string {
 // The annotation of a flag that an environment variable gives, too.
 const variableAnnotation = "hotswap_variable"
 
+// The annotation of a flag that an environment variable gives where hotswap.yml does not.
+const fallbackAnnotation = "hotswap_fallback"
+
 // fromVariable lets an environment variable give a flag, before hotswap.yml does.
 func fromVariable(c *cobra.Command, flag, variable string) {
 	_ = c.Flags().SetAnnotation(flag, variableAnnotation, []string{variable}) // it fails for no such flag
@@ -66,7 +70,7 @@ func (f *settingsFile) apply(s *session, flags *pflag.FlagSet) error {
 			return err
 		}
 	}
-	if err := f.applyVariables(s, flags); err != nil {
+	if err := f.applyVariables(s, flags, variableAnnotation); err != nil {
 		return err
 	}
 	for _, set := range settings {
@@ -75,12 +79,12 @@ func (f *settingsFile) apply(s *session, flags *pflag.FlagSet) error {
 			continue
 		}
 		if err := flag.Value.Set(set.Value); err != nil {
-			return online.Errorf(online.Invalid, "%s:%d:%d: %s: %w", name, set.Line, set.Column, set.Key, err)
+			return document.Faultf(name, document.Position{Line: set.Line, Column: set.Column}, "%s: %w", set.Key, err)
 		}
 		flag.Changed = true
 		f.from[flag.Name] = fmt.Sprintf("%s:%d", name, set.Line)
 	}
-	return nil
+	return f.applyVariables(s, flags, fallbackAnnotation)
 }
 
 // alternatives are flags of which one at most may be given.
@@ -92,9 +96,9 @@ func (f *settingsFile) replaced(flags *pflag.FlagSet, flag *pflag.Flag) bool {
 	return other != nil && f.onCommandLine(other)
 }
 
-func (f *settingsFile) applyVariables(s *session, flags *pflag.FlagSet) (err error) {
+func (f *settingsFile) applyVariables(s *session, flags *pflag.FlagSet, annotation string) (err error) {
 	flags.VisitAll(func(flag *pflag.Flag) {
-		for _, name := range flag.Annotations[variableAnnotation] {
+		for _, name := range flag.Annotations[annotation] {
 			value := s.Getenv(name)
 			if flag.Changed || value == "" || err != nil {
 				continue

@@ -65,6 +65,7 @@ func (f *testFlags) read(s *session) (checks.Suite, error) {
 func (f *testFlags) tell(s *session, r *rollout.Runner) {
 	r.Report = func(report checks.Report) {
 		_ = report.WriteText(s.Stderr) // what can't be said on stderr can't be said
+		f.report.summarise(s, report)
 		if err := f.report.write(s, report); err != nil {
 			s.say("the report could not be written: %v", err)
 		}

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
 	"os"
@@ -23,9 +24,31 @@ func (s *session) setVariable(name, value string) error {
 	return s.tellRunner("GITHUB_ENV", assignment(name, value))
 }
 
-// summarise adds Markdown to the job's summary.
-func (s *session) summarise(markdown string) error {
-	return s.tellRunner("GITHUB_STEP_SUMMARY", markdown+"\n")
+// maxSummary is what a step may say in the job's summary, in bytes; of more, GitHub shows nothing
+// (docs.github.com/actions/reference/workflows-and-actions/workflow-commands, "Step isolation and limits").
+const maxSummary = 1 << 20
+
+// summaryCut ends a summary that was too long.
+const summaryCut = "\n\nThe rest is left out: the summary would be too large.\n"
+
+// summarise adds Markdown to the job's summary. That it can't be stops no rollout.
+func (s *session) summarise(markdown string) {
+	file := s.Getenv(summaryVariable)
+	if !s.inWorkflow() || file == "" {
+		return
+	}
+	markdown += "\n"
+	there, _ := os.ReadFile(file) // which need not be there yet
+	if bytes.HasSuffix(there, []byte(summaryCut)) {
+		return
+	}
+	if room := max(0, maxSummary-len(there)-len(summaryCut)); len(markdown) > room {
+		cut := markdown[:room]
+		markdown = cut[:strings.LastIndexByte(cut, '\n')+1] + summaryCut // a line is whole, or is not there
+	}
+	if err := s.tellRunner(summaryVariable, markdown); err != nil {
+		s.say("the job's summary can't be written: %v", err)
+	}
 }
 
 // assignment is a value between two lines that it can't contain, so that no value ends early.
@@ -80,7 +103,7 @@ func (s *session) annotate(level, file string, line, column int, message string)
 	if len(where) > 0 {
 		at = " " + strings.Join(where, ",")
 	}
-	fmt.Fprintf(s.Stderr, "::%s%s::%s\n", level, at, inMessage.Replace(message))
+	fmt.Fprintf(s.commands, "::%s%s::%s\n", level, at, inMessage.Replace(message))
 }
 
 // What a workflow command may not hold as it is.

@@ -79,7 +79,7 @@ func (r *Reader) Err() error {
 }
 
 func (r *Reader) errorAt(at Position, message string) error {
-	return online.Errorf(online.Invalid, "%s:%d:%d: %s", r.path, at.Line, at.Column, message)
+	return Faultf(r.path, at, "%s", message)
 }
 
 // Beside makes a path that is relative to the file one that is relative to the working folder.
