@@ -1,6 +1,8 @@
 package api
 
 import (
+	"slices"
+
 	"hotswap/internal/arm"
 	"hotswap/internal/identity"
 )
@@ -38,7 +40,6 @@ var onEndpoint = map[identity.Role][]string{
 var onWorkspace = map[identity.Role][]string{
 	identity.Reader:   {ofWorkspace + "*/read"},
 	identity.Deployer: {ofWorkspace + "*/write", ofWorkspace + "*/delete", ofWorkspace + "*/action"},
-	identity.Owner:    {"*"},
 }
 
 // listPermissions tells what the caller may do on the workspace or, where the path goes on to an
@@ -56,30 +57,34 @@ func (s *Server) listPermissions(r *request) (reply, error) {
 
 // permission is what an assignment allows on an endpoint, "" for the workspace.
 func permission(a identity.Assignment, endpoint string) arm.Permission {
-	p := arm.Permission{Actions: append([]string{}, everywhere...), NotActions: []string{}, DataActions: []string{}, NotDataActions: []string{}}
+	p := arm.Permission{Actions: slices.Clone(everywhere), NotActions: []string{}, DataActions: dataActions(a), NotDataActions: []string{}}
 	for _, role := range identity.Roles {
-		if !a.Role.Includes(role) {
-			continue
-		}
-		if a.Endpoint == "" || endpoint != "" {
+		if a.Role.Includes(role) && (a.Endpoint == "" || endpoint != "") {
 			p.Actions = append(p.Actions, onEndpoint[role]...)
 		}
-		if a.Endpoint == "" {
+		if a.Role.Includes(role) && a.Endpoint == "" {
 			p.Actions = append(p.Actions, onWorkspace[role]...)
 		}
 	}
 	deployer := a.Role.Includes(identity.Deployer)
 	switch {
-	case deployer && a.Endpoint != "" && endpoint == "":
-		p.Actions, p.NotActions = append(p.Actions, shared...), append(p.NotActions, ofWorkspace+"*/versions/delete")
-	case deployer && a.Role != identity.Owner:
+	case a.Role == identity.Owner && a.Endpoint == "":
+		p.Actions = []string{"*"}
+	case deployer && a.Endpoint == "":
 		p.NotActions = append(p.NotActions, ofWorkspace+"datastores/write", ofWorkspace+"datastores/delete")
-	}
-	if deployer || a.Endpoint == "" {
-		p.DataActions = append(p.DataActions, ofBlobs+"read")
-	}
-	if deployer {
-		p.DataActions = append(p.DataActions, ofBlobs+"write", ofBlobs+"delete", ofBlobs+"add/action")
+	case deployer && endpoint == "":
+		p.Actions, p.NotActions = append(p.Actions, shared...), append(p.NotActions, ofWorkspace+"*/versions/delete")
 	}
 	return p
+}
+
+// dataActions are those of the artifact store, which one endpoint's deployer shares with all.
+func dataActions(a identity.Assignment) []string {
+	switch {
+	case a.Role.Includes(identity.Deployer):
+		return []string{ofBlobs + "read", ofBlobs + "write", ofBlobs + "delete", ofBlobs + "add/action"}
+	case a.Endpoint == "":
+		return []string{ofBlobs + "read"}
+	}
+	return []string{}
 }
