@@ -6,15 +6,19 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"testing"
 )
 
-// client calls the API as one user.
-type client struct {
-	url            string // of the API
-	user, password string // used where there is no token
-	token          string
+// User is somebody who calls the API.
+type User struct {
+	Name  string
+	Token string // "": the password is used
+	url   string // of the API
 }
+
+// password is every user's: the server is gone before anybody could try it.
+const password = "correct-horse-battery"
 
 // RefusedError is an answer that isn't 2xx.
 type RefusedError struct {
@@ -25,7 +29,7 @@ type RefusedError struct {
 func (r *RefusedError) Error() string { return fmt.Sprintf("status %d: %s", r.Status, r.Message) }
 
 // Do is one call: in is sent as JSON, out is read from it, and each may be nil. A *[]byte takes the answer as it is.
-func (c client) Do(method, path string, in, out any) error {
+func (u User) Do(method, path string, in, out any) error {
 	var body io.Reader
 	if in != nil {
 		text, err := json.Marshal(in)
@@ -34,16 +38,16 @@ func (c client) Do(method, path string, in, out any) error {
 		}
 		body = bytes.NewReader(text)
 	}
-	req, err := http.NewRequest(method, c.url+path, body)
+	req, err := http.NewRequest(method, u.url+path, body)
 	if err != nil {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/json")
 	switch {
-	case c.token != "":
-		req.Header.Set("Authorization", "token "+c.token)
-	case c.user != "":
-		req.SetBasicAuth(c.user, c.password)
+	case u.Token != "":
+		req.Header.Set("Authorization", "token "+u.Token)
+	case u.Name != "":
+		req.SetBasicAuth(u.Name, password)
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -67,19 +71,29 @@ func (c client) Do(method, path string, in, out any) error {
 }
 
 // Must is a call that the test can't do without.
-func (c client) Must(t testing.TB, method, path string, in, out any) {
+func (u User) Must(t testing.TB, method, path string, in, out any) {
 	t.Helper()
-	if err := c.Do(method, path, in, out); err != nil {
+	if err := u.Do(method, path, in, out); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// newToken makes a token with which the user may do all that it may do.
-func (c client) newToken(t testing.TB, user string) string {
+// NewUser makes a user with a token for all that a user may do.
+func (s *Server) NewUser(t testing.TB, name string) User {
+	t.Helper()
+	s.Must(t, "POST", "/admin/users", map[string]any{
+		"username": name, "email": name + "@example.com", "password": password, "must_change_password": false,
+	}, nil)
+	return User{Name: name, Token: s.NewToken(t, name, "all"), url: s.url}
+}
+
+// NewToken makes a token of a user for some of what the user may do. Gitea asks for the password for that.
+func (s *Server) NewToken(t testing.TB, user string, scopes ...string) string {
 	t.Helper()
 	var token struct {
 		SHA1 string `json:"sha1"`
 	}
-	c.Must(t, "POST", "/users/"+user+"/tokens", map[string]any{"name": "test", "scopes": []string{"all"}}, &token)
+	u := User{Name: user, url: s.url}
+	u.Must(t, "POST", "/users/"+user+"/tokens", map[string]any{"name": strings.Join(scopes, " "), "scopes": scopes}, &token)
 	return token.SHA1
 }

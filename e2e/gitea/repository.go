@@ -35,7 +35,7 @@ func (s *Server) cloneURL(repository string) string {
 	if err != nil {
 		panic(err) // because Start made it
 	}
-	u.User = url.UserPassword(Admin, s.token)
+	u.User = url.UserPassword(Admin, s.Token)
 	return u.JoinPath(repository + ".git").String()
 }
 
@@ -136,13 +136,19 @@ func (r *Repository) PullRequest(t testing.TB, branch, title string) int {
 	return pr.Number
 }
 
-// Merge merges a pull request, as somebody who presses the button. The server first says that it is still
-// looking whether it could be, which is no answer.
+// Merge merges a pull request, as somebody who presses the button.
 func (r *Repository) Merge(t testing.TB, number int) error {
+	t.Helper()
+	return r.TryMerge(t, number, false)
+}
+
+// TryMerge merges a pull request, or forces it as administrators may where a rule lets them. The server first says
+// that it is still looking whether it could be merged, which is no answer.
+func (r *Repository) TryMerge(t testing.TB, number int, force bool) error {
 	t.Helper()
 	var err error
 	Eventually(t, "an answer to the merge", func() error {
-		err = r.Call("POST", fmt.Sprintf("/pulls/%d/merge", number), map[string]any{"Do": "merge"}, nil)
+		err = r.Call("POST", fmt.Sprintf("/pulls/%d/merge", number), map[string]any{"Do": "merge", "force_merge": force}, nil)
 		if refused := new(RefusedError); errors.As(err, &refused) && strings.Contains(refused.Message, "try again later") {
 			return err
 		}

@@ -21,7 +21,7 @@ import (
 	"hotswap/e2e/rig"
 )
 
-// Admin is the user that a new server has. It may do everything, and it is who Server.As("") speaks as.
+// Admin is the user that a new server has. It may do everything.
 const Admin = "captain"
 
 // startTime is how long a server may take until it answers: 3 s on an idle machine.
@@ -32,8 +32,8 @@ type Server struct {
 	URL string // ends without a slash
 	Log string // the file
 
-	client // speaks as Admin
-	dir    string
+	User // Admin
+	dir  string
 }
 
 // Start runs a Gitea until the test ends.
@@ -47,13 +47,10 @@ func Start(t testing.TB) *Server {
 	s.run(t, "admin", "user", "create", "--admin", "--must-change-password=false",
 		"--username", Admin, "--email", Admin+"@example.com", "--password", password)
 	s.serve(t)
-	s.client = client{url: s.URL + "/api/v1", user: Admin, password: password}
-	s.token = s.newToken(t, Admin)
+	s.User = User{url: s.URL + "/api/v1", Name: Admin}
+	s.Token = s.NewToken(t, Admin, "all")
 	return s
 }
-
-// password is every user's: the server is gone before anybody could try it.
-const password = "correct-horse-battery"
 
 // freePort is a port that nothing listens on. It is below those that the kernel gives to whoever asks for any
 // (ip_local_port_range begins at 32768), so nobody gets it before Gitea does. Gitea can't be given an open
@@ -210,7 +207,7 @@ func (s *Server) up(ended <-chan struct{}) error {
 			return errors.New("gitea ended before it answered")
 		default:
 		}
-		if err := (client{url: s.URL + "/api"}).Do("GET", "/healthz", nil, nil); err == nil {
+		if err := (User{url: s.URL + "/api"}).Do("GET", "/healthz", nil, nil); err == nil {
 			return nil
 		}
 	}
