@@ -10,5 +10,4 @@ require (
 	code.gitea.io/actions-proto-go v0.4.1
 	connectrpc.com/connect v1.19.1
 	google.golang.org/protobuf v1.36.9
-	hotswap v0.0.0-00010101000000-000000000000
 )
