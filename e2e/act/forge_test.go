@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -52,6 +53,9 @@ func newForge(t *testing.T) *forge {
 	const repo = "/repos/" + repository
 	mux.HandleFunc("GET "+repo, f.answer(func(*http.Request) any { return repositoryJSON(repository) }))
 	mux.HandleFunc("GET "+repo+"/pulls/{number}", f.answer(f.pull))
+	mux.HandleFunc("GET "+repo+"/pulls", f.answer(f.find))
+	mux.HandleFunc("POST "+repo+"/pulls", f.answer(f.open))
+	mux.HandleFunc("PATCH "+repo+"/pulls/{number}", f.answer(f.retitle))
 	mux.HandleFunc("GET "+repo+"/issues/{number}/comments", f.answer(f.list))
 	mux.HandleFunc("POST "+repo+"/issues/{number}/comments", f.answer(f.create))
 	mux.HandleFunc("PATCH "+repo+"/issues/comments/{id}", f.answer(f.edit))
@@ -119,6 +123,40 @@ func (f *forge) pull(r *http.Request) any {
 		return p.json(number)
 	}
 	return nil
+}
+
+// find lists the open pull requests of a branch, as ?head=owner:branch asks for.
+func (f *forge) find(r *http.Request) any {
+	_, branch, _ := strings.Cut(r.URL.Query().Get("head"), ":")
+	all := []any{}
+	for number, p := range f.pulls {
+		if p.branch == branch && p.state == "open" {
+			all = append(all, p.json(number))
+		}
+	}
+	return all
+}
+
+func (f *forge) open(r *http.Request) any {
+	var asked struct{ Title, Head, Base string }
+	if json.NewDecoder(r.Body).Decode(&asked) != nil || asked.Base != "main" {
+		return nil
+	}
+	number := len(f.pulls) + 1
+	f.pulls[number] = pull{title: asked.Title, branch: asked.Head, state: "open", head: strings.Repeat("a", 40), base: strings.Repeat("b", 40)}
+	return f.pulls[number].json(number)
+}
+
+func (f *forge) retitle(r *http.Request) any {
+	number, _ := strconv.Atoi(r.PathValue("number"))
+	p, there := f.pulls[number]
+	var asked struct{ Title string }
+	if !there || json.NewDecoder(r.Body).Decode(&asked) != nil {
+		return nil
+	}
+	p.title = asked.Title
+	f.pulls[number] = p
+	return p.json(number)
 }
 
 func (f *forge) list(r *http.Request) any {

@@ -60,7 +60,7 @@ func (w *team) run(t *testing.T, r run) job {
 		t.Fatal(err)
 	}
 	clone, artifacts := filepath.Join(dir, "clone"), filepath.Join(dir, "artifacts")
-	w.Git(t, "clone", "--quiet", w.Repository.Dir, clone)
+	w.Git(t, "clone", "--quiet", w.Dir, clone)
 	w.Git(t, "-C", clone, "checkout", "--quiet", "--detach", r.commit)
 	event, err := json.Marshal(r.payload)
 	if err == nil {

@@ -62,8 +62,20 @@ func NewRepository(t testing.TB, endpoint string) *Repository {
 	r.Write(t, "scoring/src/score.py", Score)
 	r.Write(t, "scoring/hotswap.yml", "tests: tests.yml\nwait: 5m\n")
 	r.Write(t, "scoring/tests.yml", testsText)
+	return r.begin(t)
+}
+
+// NewSample makes a repository that holds nothing but what hotswap init writes, its sample included.
+func NewSample(t testing.TB, endpoint string) *Repository {
+	t.Helper()
+	return (&Repository{Dir: filepath.Join(t.TempDir(), "repository"), Endpoint: endpoint}).begin(t)
+}
+
+// begin has hotswap init complete the work tree, and commits it.
+func (r *Repository) begin(t testing.TB) *Repository {
+	t.Helper()
 	r.Write(t, "README.md", "A model.\n")
-	c := exec.Command(Program(t, "hotswap"), "init", r.Dir, "--resource-group", ResourceGroup, "--workspace-name", Workspace)
+	c := exec.Command(Program(t, "hotswap"), "init", r.Dir, "--endpoint-name", r.Endpoint, "--resource-group", ResourceGroup, "--workspace-name", Workspace)
 	c.Env = Environment()
 	Must(t, c)
 	r.Git(t, "init", "--quiet", "--initial-branch=main")

@@ -128,7 +128,7 @@ func (p *team) fill(text []byte) []byte {
 	values := map[string]string{
 		"group": "hotswap-" + strings.ToLower(p.endpoint), "RESOURCE_GROUP": p.group, "WORKSPACE_NAME": p.workspace,
 		"ENDPOINT_FILE": in(endpointFile), "DEPLOYMENT_FILE": in(deploymentFile), "environment": p.environment,
-		"TRAINING": in("train.py"), "MODEL": p.model,
+		"TRAINING": in("train.py"), "MODEL": p.model, "ENDPOINT": p.endpoint,
 		"name": p.endpoint, "endpoint_name": p.endpoint, "model": "azureml:" + p.model + "@latest",
 	}
 	return setupLine.ReplaceAllFunc(text, func(line []byte) []byte {
