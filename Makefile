@@ -47,8 +47,18 @@ test:
 # The real components that the tests in e2e start, beside hotswap itself.
 E2E_TOOLS = $(BIN)/act $(BIN)/actionlint $(BIN)/gitea
 
-e2e: build $(E2E_TOOLS)
+e2e: build $(E2E_TOOLS) $(OPENAPI)
 	cd e2e && go test -json -timeout 20m ./... | python3 ../tools/summary.py
+
+# GitHub's published description of its REST API, from its package, which holds many others.
+OPENAPI := $(CACHE)/openapi/api.github.com.json
+OPENAPI_VERSION = 23.0.2
+OPENAPI_SHA256 = 829b4bebb19a53133289f7b0bc819f4f1118115821db2ca9f25e9ee995a7da2a
+$(OPENAPI):
+	mkdir -p $(@D)
+	cd $(@D) && tar -xzOf "$$(npm pack --silent @octokit/openapi@$(OPENAPI_VERSION))" package/generated/$(@F) > $(@F).part
+	echo "$(OPENAPI_SHA256)  $@.part" | sha256sum --check --quiet
+	rm -f $(@D)/*.tgz && mv $@.part $@
 
 # Every variant of the protocol's model: those that must hold, and those that must not.
 model: deps
