@@ -78,7 +78,7 @@ func (f *reportFlags) summarise(s *session, r checks.Report) {
 	if err := r.WriteMarkdown(&out); err != nil {
 		s.say("the job's summary lacks the tests: %v", err)
 	}
-	s.summarise(out.String())
+	s.tellSummary(out.String())
 }
 
 // write writes the report to each of the files.

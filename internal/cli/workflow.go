@@ -31,23 +31,28 @@ const maxSummary = 1 << 20
 // summaryCut ends a summary that was too long.
 const summaryCut = "\n\nThe rest is left out: the summary would be too large.\n"
 
-// summarise adds Markdown to the job's summary. That it can't be stops no rollout.
-func (s *session) summarise(markdown string) {
+// summarise adds Markdown to the job's summary.
+func (s *session) summarise(markdown string) error {
 	file := s.Getenv(summaryVariable)
 	if !s.inWorkflow() || file == "" {
-		return
+		return nil
 	}
 	markdown += "\n"
 	there, _ := os.ReadFile(file) // which need not be there yet
 	if bytes.HasSuffix(there, []byte(summaryCut)) {
-		return
+		return nil
 	}
 	if room := max(0, maxSummary-len(there)-len(summaryCut)); len(markdown) > room {
 		cut := markdown[:room]
 		markdown = cut[:strings.LastIndexByte(cut, '\n')+1] + summaryCut // a line is whole, or is not there
 	}
-	if err := s.tellRunner(summaryVariable, markdown); err != nil {
-		s.say("the job's summary can't be written: %v", err)
+	return s.tellRunner(summaryVariable, markdown)
+}
+
+// tellSummary is summarise for what has an outcome of its own: that it can't be told stops no rollout.
+func (s *session) tellSummary(markdown string) {
+	if err := s.summarise(markdown); err != nil {
+		s.say("the job's summary lacks a part: %v", err)
 	}
 }
 

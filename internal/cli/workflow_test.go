@@ -116,9 +116,9 @@ func TestOutsideOfAWorkflowNothingIsTold(t *testing.T) {
 
 func TestSummaryIsCutAtWhatAStepMaySay(t *testing.T) {
 	s, _, file := inJob(t)
-	s.summarise("first")
-	s.summarise(strings.Repeat(strings.Repeat("é", 500)+"\n", 2000))
-	s.summarise("too late")
+	s.tellSummary("first")
+	s.tellSummary(strings.Repeat(strings.Repeat("é", 500)+"\n", 2000))
+	s.tellSummary("too late")
 	text := file(summaryVariable)
 	if len(text) > maxSummary || len(text) < maxSummary-2000 {
 		t.Errorf("%d bytes, want nearly %d", len(text), maxSummary)

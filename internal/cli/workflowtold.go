@@ -22,7 +22,7 @@ const (
 // the job's summary has its plan.
 func (s *session) begun(state rollout.State, err error) error {
 	if state.Phase != "" {
-		s.summarise(summaryPage("Rollout of "+checks.Inline(state.Plan.Endpoint), aboutPlan(state)))
+		s.tellSummary(summaryPage("Rollout of "+checks.Inline(state.Plan.Endpoint), aboutPlan(state)))
 		if e := s.setVariable(rolloutVariable, state.ID); err == nil {
 			err = e
 		}
@@ -55,7 +55,7 @@ func (s *session) tellSteps(state rollout.State) error {
 	if len(state.Analyses) > 0 {
 		page += "\n" + analysisTable(state.Analyses).markdown()
 	}
-	s.summarise(page)
+	s.tellSummary(page)
 	return nil
 }
 
