@@ -41,7 +41,7 @@ func (a *Account) Assertion(ctx context.Context) (Assertion, bool, error) {
 func (a *Account) Federated() bool { return a.login.assertions != nil }
 
 // Trust is the command that makes the service trust an assertion: Entra's own, or the one of
-// hotswap serve (learn.microsoft.com/cli/azure/ad/app/federated-credential).
+// hotswap serve.
 func (a *Account) Trust(said Assertion) []string {
 	audience := FederationAudience
 	if len(said.Audience) > 0 {
@@ -50,13 +50,19 @@ func (a *Account) Trust(said Assertion) []string {
 	if !a.Azure() {
 		return []string{"hotswap", "principal", "federate", a.ClientID(), "--issuer", said.Issuer, "--subject", said.Subject, "--audience", audience}
 	}
+	return TrustCommand(a.ClientID(), said.Issuer, said.Subject, audience)
+}
+
+// TrustCommand is the command that makes Entra trust an issuer's assertions for an application
+// (learn.microsoft.com/cli/azure/ad/app/federated-credential).
+func TrustCommand(application, issuer, subject, audience string) []string {
 	parameters, _ := json.Marshal(struct { // of texts only, which can't fail
 		Name      string   `json:"name"`
 		Issuer    string   `json:"issuer"`
 		Subject   string   `json:"subject"`
 		Audiences []string `json:"audiences"`
-	}{credentialName(said.Subject), said.Issuer, said.Subject, []string{audience}})
-	return []string{"az", "ad", "app", "federated-credential", "create", "--id", a.ClientID(), "--parameters", string(parameters)}
+	}{credentialName(subject), issuer, subject, []string{audience}})
+	return []string{"az", "ad", "app", "federated-credential", "create", "--id", application, "--parameters", string(parameters)}
 }
 
 // credentialName makes a name of 3 to 120 characters, as Entra wants it, of a subject.

@@ -225,6 +225,14 @@ func TestContainer(t *testing.T) {
 	f.hooks["POST /datastores/workspaceblobstore/listsecrets"] = func(w http.ResponseWriter, _ *http.Request) { reply(w, 403, `{"error":{"message":"no"}}`) }
 	_, err := connect(t, o).Container(t.Context())
 	wantCode(t, "no right to the key", err, online.Forbidden, "AzureML Data Scientist")
+	f.reads, f.blobs["/box"] = true, nil // a reader, to whom the container is there
+	box, err := connect(t, o).Container(t.Context())
+	if err != nil {
+		t.Fatalf("a right to the blobs, and none to the key: %v", err)
+	}
+	if _, err := box.NewBlobClient("a/b").GetProperties(t.Context(), nil); !bloberror.HasCode(err, bloberror.BlobNotFound) {
+		t.Errorf("a reader reads: %v", err)
+	}
 
 	f, o = newFakeAzure(t)
 	f.resources[workspacePath+"/datastores/workspaceblobstore"]["properties"].(map[string]any)["credentials"] = map[string]any{"credentialsType": "None"}

@@ -53,6 +53,7 @@ type fakeAzure struct {
 	puts      int            // requests that write to the blob store
 	found     map[string]any // the code that a search by hash finds
 	now       time.Time
+	reads     bool // its token may read blobs
 }
 
 func newFakeAzure(t *testing.T) (*fakeAzure, azure.Options) {
@@ -260,7 +261,7 @@ func (f *fakeAzure) blob(w http.ResponseWriter, r *http.Request) {
 	_, there := f.blobs[name]
 	w.Header().Set("ETag", `"1"`)
 	switch {
-	case r.URL.Query().Get("sig") != "sas" && !strings.HasPrefix(r.Header.Get("Authorization"), "SharedKey acct:"):
+	case !f.opens(r):
 		w.Header().Set("x-ms-error-code", "AuthorizationPermissionMismatch")
 		w.WriteHeader(403)
 	case r.URL.Query().Get("comp") == "list":
@@ -268,7 +269,7 @@ func (f *fakeAzure) blob(w http.ResponseWriter, r *http.Request) {
 	case r.Method == http.MethodHead && !there, r.Method == http.MethodGet && !there:
 		w.Header().Set("x-ms-error-code", "BlobNotFound")
 		w.WriteHeader(404)
-	case r.Method == http.MethodHead:
+	case r.Method == http.MethodHead, r.URL.Query().Get("restype") == "container":
 		maps.Copy(w.Header(), f.metadata[name])
 	case r.URL.Query().Get("comp") == "metadata":
 		f.metadata[name] = http.Header{}
@@ -284,6 +285,12 @@ func (f *fakeAzure) blob(w http.ResponseWriter, r *http.Request) {
 		f.blobs[name], _ = io.ReadAll(r.Body)
 		w.WriteHeader(201)
 	}
+}
+
+// opens reports whether a request brings what opens the blob store.
+func (f *fakeAzure) opens(r *http.Request) bool {
+	by := r.Header.Get("Authorization")
+	return r.URL.Query().Get("sig") == "sas" || strings.HasPrefix(by, "SharedKey acct:") || f.reads && r.Method != http.MethodPut && by == "Bearer "+f.bearer
 }
 
 // listBlobs lists the blobs of a container below a prefix.

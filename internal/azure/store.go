@@ -3,9 +3,12 @@ package azure
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/resourcemanager/machinelearning/armmachinelearning/v4"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
@@ -81,7 +84,7 @@ func (c *Client) findStore(ctx context.Context) (string, *armmachinelearning.Azu
 }
 
 // openContainer opens a datastore's container with what the datastore goes by: the account's key,
-// a signature, or, where it has neither, the principal's own identity.
+// a signature, or, where it has neither or they may not be seen, the principal's own identity.
 func (c *Client) openContainer(ctx context.Context, d datastore, blob *armmachinelearning.AzureBlobDatastore) (*container.Client, error) {
 	options := &container.ClientOptions{ClientOptions: c.options}
 	switch blob.Credentials.(type) {
@@ -90,6 +93,14 @@ func (c *Client) openContainer(ctx context.Context, d datastore, blob *armmachin
 		return container.NewClient(d.url, c.cred, options)
 	}
 	resp, err := c.factory.NewDatastoresClient().ListSecrets(ctx, c.workspace.ResourceGroup, c.workspace.Name, d.name, nil)
+	if e, ok := errors.AsType[*azcore.ResponseError](err); ok && e.StatusCode == http.StatusForbidden {
+		// Who may not see the secrets, a reader, may see the blobs all the same.
+		if own, err := container.NewClient(d.url, c.cred, options); err == nil {
+			if _, err := own.GetProperties(ctx, nil); err == nil {
+				return own, nil
+			}
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
