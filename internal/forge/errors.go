@@ -42,7 +42,7 @@ func (r *Repository) judge(ctx context.Context, q request, a *answer, err error)
 
 // refusal turns an answer into an error that says what to do.
 func (r *Repository) refusal(q request, a *answer) error {
-	said := fmt.Sprintf("%s answered %d: %s", r.kind, a.status, message(a))
+	said := fmt.Sprintf("%s answered %d: %s", r.kind.title(), a.status, message(a))
 	code, advice := online.Internal, ""
 	_, limited := limit(a, 1)
 	switch s := a.status; {
@@ -95,7 +95,7 @@ func (r *Repository) moved(ctx context.Context, q request, a *answer) error {
 		}
 	}
 	return r.fault(q, online.NotFound, "%s answered %d and points to %q, where the token is not sent: give the new name or address",
-		r.kind, a.status, a.header.Get("Location"))
+		r.kind.title(), a.status, a.header.Get("Location"))
 }
 
 // message is what a forge says about a refusal, in one line.

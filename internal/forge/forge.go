@@ -26,7 +26,8 @@ const (
 	Gitea  Kind = "gitea"
 )
 
-func (k Kind) String() string {
+// title is its name in sentences.
+func (k Kind) title() string {
 	if k == GitHub {
 		return "GitHub"
 	}

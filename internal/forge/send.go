@@ -114,7 +114,7 @@ func (r *Repository) next(q request, a *answer) (string, error) {
 	next, err := url.Parse(found[1])
 	if err != nil || next.Scheme != r.base.Scheme || next.Host != r.base.Host {
 		return "", r.fault(q, online.Internal, "%s says that the next page is at %s, which is not the API at %s: check the address that it was given for itself",
-			r.kind, found[1], r.base.Host)
+			r.kind.title(), found[1], r.base.Host)
 	}
 	return next.String(), nil
 }
@@ -205,7 +205,7 @@ func (r *Repository) decode(q request, a *answer) error {
 		return nil
 	}
 	if err := json.Unmarshal(a.body, q.out); err != nil {
-		return r.fault(q, online.Internal, "what answers at %s is not the API of %s: %w", r.base, r.kind, err)
+		return r.fault(q, online.Internal, "what answers at %s is not the API of %s: %w", r.base, r.kind.title(), err)
 	}
 	return nil
 }
