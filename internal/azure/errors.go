@@ -18,24 +18,29 @@ import (
 	"hotswap/internal/online"
 )
 
-// The roles that a principal needs (learn.microsoft.com, "Manage access to Azure Machine
-// Learning workspaces" and "Azure built-in roles for Storage").
+// Role is one of Azure's built-in roles.
+type Role string
+
+// The roles that a principal needs (learn.microsoft.com, "Manage access to Azure Machine Learning
+// workspaces", "Azure built-in roles for Storage" and "Roles, permissions, and security in Azure
+// Monitor").
 const (
-	workspaceRole = "AzureML Data Scientist"
-	storageRole   = "Storage Blob Data Contributor"
+	WorkspaceRole Role = "AzureML Data Scientist"
+	StorageRole   Role = "Storage Blob Data Contributor"
+	MetricsRole   Role = "Monitoring Reader"
 )
 
 // failed gives an error of the management plane its code, and one clear line.
 func failed(err error, format string, args ...any) error {
-	return classify(err, workspaceRole, fmt.Sprintf(format, args...))
+	return classify(err, WorkspaceRole, fmt.Sprintf(format, args...))
 }
 
 // failedBlob is failed for the blob store.
 func failedBlob(err error, format string, args ...any) error {
-	return classify(err, storageRole, fmt.Sprintf(format, args...))
+	return classify(err, StorageRole, fmt.Sprintf(format, args...))
 }
 
-func classify(err error, role, doing string) error {
+func classify(err error, role Role, doing string) error {
 	if e, ours := errors.AsType[*online.Error](err); ours {
 		return e
 	}
@@ -62,7 +67,7 @@ func classify(err error, role, doing string) error {
 }
 
 // answered explains an answer that says no.
-func answered(e *azcore.ResponseError, role, doing string) error {
+func answered(e *azcore.ResponseError, role Role, doing string) error {
 	_, text := explain(payload(e.RawResponse))
 	if text == "" {
 		text = strings.TrimSpace(fmt.Sprintf("status %d %s", e.StatusCode, e.ErrorCode))

@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"net/http"
@@ -122,6 +123,15 @@ func get(ctx context.Context, client *arm.Client, address string, into any) erro
 		return runtime.NewResponseError(resp)
 	}
 	return runtime.UnmarshalAsJSON(resp, into)
+}
+
+// Grant is the command that gives us a role on a resource by its id, "" for the workspace.
+func (c *Client) Grant(role Role, scope string) []string {
+	if !c.Azure() {
+		return []string{"hotswap", "principal", "create", "--role", "deployer"}
+	}
+	assignee := cmp.Or(c.ClientID(), claims(c.cred.newest()).ID)
+	return []string{"az", "role", "assignment", "create", "--assignee", assignee, "--role", string(role), "--scope", cmp.Or(scope, c.workspace.ID())}
 }
 
 // Datastore is the workspace's default datastore.

@@ -14,10 +14,6 @@ import (
 	"hotswap/internal/online"
 )
 
-// metricsRole lets a principal read metrics (learn.microsoft.com, "Roles, permissions, and security in
-// Azure Monitor").
-const metricsRole = "Monitoring Reader"
-
 // The metrics of an endpoint that tell how a deployment does (learn.microsoft.com, "Supported metrics
 // for Microsoft.MachineLearningServices/workspaces/onlineEndpoints").
 const (
@@ -100,7 +96,7 @@ func (c *Client) listMetrics(ctx context.Context, q MetricsQuery, filter string,
 		Interval: &interval, Aggregation: &aggregation, Filter: &filter, Top: new(int32(maxStatuses)),
 	})
 	if err != nil {
-		return nil, classify(err, metricsRole, q.String())
+		return nil, classify(err, MetricsRole, q.String())
 	}
 	for _, m := range resp.Value {
 		if code := value(m.ErrorCode); code != "" && code != "Success" {

@@ -118,7 +118,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 locked by another rollou
 	root.PersistentFlags().StringVarP(&s.output, "output", "o", "table", "`FORMAT` of what is printed: table or json")
 	for _, make := range []func(*session) *cobra.Command{
 		newDeploy, newTest, newSwap, newRollout, newRollback, newResume, newPromote, newAbort, newStatus, newHistory, newShow,
-		newLock, newUnlock, newModel, newEndpoint, newDeployment, newLogin, newPrincipal,
+		newLock, newUnlock, newModel, newEndpoint, newDeployment, newLogin, newDoctor, newPrincipal,
 	} {
 		c := make(s)
 		s.workspaceFlags(c)
