@@ -22,9 +22,17 @@ type Repository struct {
 // NewRepository makes an empty repository of Admin's, and its clone.
 func (s *Server) NewRepository(t testing.TB, name string) *Repository {
 	t.Helper()
-	s.Must(t, "POST", "/user/repos", map[string]any{"name": name}, nil)
-	r := &Repository{Server: s, Name: Admin + "/" + name, Dir: t.TempDir()}
+	dir := t.TempDir()
+	r := &Repository{Dir: dir}
 	r.Git(t, "init", "--quiet", "--initial-branch=main")
+	return s.Adopt(t, name, dir)
+}
+
+// Adopt makes a repository of Admin's for a folder that is a git repository already.
+func (s *Server) Adopt(t testing.TB, name, dir string) *Repository {
+	t.Helper()
+	s.Must(t, "POST", "/user/repos", map[string]any{"name": name}, nil)
+	r := &Repository{Server: s, Name: Admin + "/" + name, Dir: dir}
 	r.Git(t, "remote", "add", "origin", s.cloneURL(r.Name))
 	return r
 }
@@ -61,13 +69,18 @@ func (r *Repository) git(args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// Commit changes files, by path and content, on a branch, which is made from main where there is none.
-// It returns the commit.
-func (r *Repository) Commit(t testing.TB, branch string, files map[string]string) string {
+// Checkout goes to a branch, which is made from main where there is none.
+func (r *Repository) Checkout(t testing.TB, branch string) {
 	t.Helper()
 	if _, err := r.git("checkout", "--quiet", branch, "--"); err != nil && branch != "main" {
 		r.Git(t, "checkout", "--quiet", "-b", branch, "main")
 	}
+}
+
+// Commit changes files, by path and content, on a branch, and returns the commit.
+func (r *Repository) Commit(t testing.TB, branch string, files map[string]string) string {
+	t.Helper()
+	r.Checkout(t, branch)
 	for name, content := range files {
 		file := filepath.Join(r.Dir, name)
 		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
@@ -208,6 +221,23 @@ func (r *Repository) Runs(t testing.TB) []Run {
 	}
 	r.Must(t, "GET", "/actions/runs", nil, &answer)
 	return answer.Runs
+}
+
+// Ended does something that starts a run, and waits for the end of the run.
+func (r *Repository) Ended(t testing.TB, start func()) (run Run) {
+	t.Helper()
+	before := int64(0)
+	for _, run := range r.Runs(t) {
+		before = max(before, run.ID)
+	}
+	start()
+	Eventually(t, "the end of a run", func() error {
+		if run = r.Runs(t)[0]; run.ID <= before || run.Status != "completed" {
+			return fmt.Errorf("the newest is %+v", run)
+		}
+		return nil
+	})
+	return run
 }
 
 // Log is what the jobs of a run said.

@@ -126,7 +126,7 @@ var setupLine = regexp.MustCompile(`(?m)^([ -]*)([A-Za-z_]+): .*?( +#setup.*)$`)
 func (p *team) fill(text []byte) []byte {
 	in := func(name string) string { return path.Join(p.folder, name) }
 	values := map[string]string{
-		"group": "hotswap-" + strings.ToLower(p.endpoint), "RESOURCE_GROUP": p.group, "WORKSPACE_NAME": p.workspace,
+		"group": p.queue(), "RESOURCE_GROUP": p.group, "WORKSPACE_NAME": p.workspace,
 		"ENDPOINT_FILE": in(endpointFile), "DEPLOYMENT_FILE": in(deploymentFile), "environment": p.environment,
 		"TRAINING": in("train.py"), "MODEL": p.model, "ENDPOINT": p.endpoint,
 		"name": p.endpoint, "endpoint_name": p.endpoint, "model": "azureml:" + p.model + "@latest",
@@ -139,6 +139,17 @@ func (p *team) fill(text []byte) []byte {
 		}
 		return fmt.Appendf(nil, "%s%s: %s%s", part[1], part[2], scalar(value), part[3])
 	})
+}
+
+// queue names what keeps runs from each other's way. Gitea and Forgejo know no queue: of those that
+// wait in one group they cancel all but the newest, and with it a check that is required, or the run
+// that restores main. There it is one group a pull request, and the endpoint's lock keeps order.
+func (p *team) queue() string {
+	group := "hotswap-" + strings.ToLower(p.endpoint)
+	if p.forge == githubForge {
+		return group
+	}
+	return group + "-${{ github.event.number }}"
 }
 
 // What YAML takes as text without quotes: this, but for words that some version of it takes otherwise.
