@@ -15,7 +15,7 @@ var layers = [][]string{
 	{"internal/demo"},
 	{"internal/app"},
 	{"internal/api"},
-	{"internal/control", "internal/workers/process", "internal/rollout", "internal/doctor"},
+	{"internal/control", "internal/workers/process", "internal/rollout", "internal/doctor", "internal/gate"},
 	{
 		"internal/gateway", "internal/workers", "internal/assets", "internal/environ", "internal/store",
 		"internal/azure", "internal/journal", "internal/checks", "internal/spec",
@@ -31,7 +31,7 @@ var (
 		"internal/assets", "internal/environ", "internal/store", "internal/arm", "internal/blob", "internal/identity",
 		"internal/frame", "internal/meter", "internal/certs", "worker",
 	}
-	pipeline = []string{"internal/rollout", "internal/doctor", "internal/azure", "internal/journal", "internal/checks", "internal/spec", "internal/document", "internal/webhook", "internal/forge"}
+	pipeline = []string{"internal/rollout", "internal/doctor", "internal/gate", "internal/azure", "internal/journal", "internal/checks", "internal/spec", "internal/document", "internal/webhook", "internal/forge"}
 )
 
 const module = "hotswap/"

@@ -148,6 +148,9 @@ func TestEveryCrashPointIsTested(t *testing.T) {
 	for _, points := range pipelineCrashes {
 		tested += "\n" + strings.Join(points, "\n")
 	}
+	for _, points := range gateCrashes {
+		tested += "\n" + strings.Join(points, "\n")
+	}
 	found := 0
 	for line := range strings.Lines(string(out)) {
 		_, point, _ := strings.Cut(strings.TrimSpace(line), `"`)

@@ -77,3 +77,6 @@ func (c Result) details() string {
 
 // Inline is anybody's text on one line of Markdown, and in one cell of a table.
 func Inline(text string) string { return code(line(text)) }
+
+// Literal is anybody's text on one line, in which nothing is markup.
+func Literal(text string) string { return literal(line(text)) }

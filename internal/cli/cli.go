@@ -29,6 +29,7 @@ const (
 	rolledBack = 3 // the rollout ended on the old deployment: traffic is safe
 	locked     = 4 // someone else holds the endpoint
 	refused    = 5 // the traffic is untouched
+	drifted    = 6 // what is live is not what main stands for
 )
 
 // Main runs one command and returns the exit code.
@@ -72,6 +73,9 @@ func exitCode(err error) int {
 	if _, is := errors.AsType[usageError](err); is {
 		return usage
 	}
+	if _, is := errors.AsType[driftError](err); is {
+		return drifted
+	}
 	switch online.CodeOf(err) {
 	case online.Invalid:
 		return usage
@@ -104,7 +108,7 @@ func newRoot(s *session) *cobra.Command {
 speaks the same API: into the slot that carries no traffic, tested there, then swapped live.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 locked by another rollout,
-5 refused with the traffic untouched.`,
+5 refused with the traffic untouched, 6 what is live is not what main stands for.`,
 		SilenceErrors:     true,
 		SilenceUsage:      true,
 		PersistentPreRunE: func(*cobra.Command, []string) error { return s.check() },
@@ -118,7 +122,7 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 rolled back, 4 locked by another rollou
 	root.PersistentFlags().StringVarP(&s.output, "output", "o", "table", "`FORMAT` of what is printed: table or json")
 	for _, make := range []func(*session) *cobra.Command{
 		newDeploy, newTest, newSwap, newRollout, newRollback, newResume, newPromote, newAbort, newStatus, newHistory, newShow,
-		newLock, newUnlock, newModel, newEndpoint, newDeployment, newLogin, newDoctor, newPrincipal,
+		newLock, newUnlock, newGate, newDrift, newModel, newEndpoint, newDeployment, newLogin, newDoctor, newPrincipal,
 	} {
 		c := make(s)
 		s.workspaceFlags(c)

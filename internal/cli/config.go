@@ -37,6 +37,7 @@ server and changes nothing.`,
 		Args: noArguments,
 	}
 	flags.add(c)
+	c.Flags().String("paths", "", "`PATTERNS` of the files that make a pull request deploy; hotswap gate takes those of the base commit")
 	c.Flags().VisitAll(func(f *pflag.Flag) { delete(f.Annotations, cobra.BashCompOneRequiredFlag) })
 	file := s.settled(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hotswap/internal/gate"
 	"hotswap/internal/online"
 	"hotswap/internal/rollout"
 )
@@ -45,7 +46,13 @@ func (s *session) showStatus(ctx context.Context, r *rollout.Runner, watch bool)
 		if err != nil {
 			return err
 		}
-		if v := viewStatus(now); shown == nil || !reflect.DeepEqual(v, *shown) {
+		record, _, err := gate.ReadRecord(ctx, r.Journal)
+		if err != nil {
+			return err
+		}
+		v := viewStatus(now)
+		v.Hold, v.Main = viewHold(record.Hold), viewMain(record.Main)
+		if shown == nil || !reflect.DeepEqual(v, *shown) {
 			shown = &v
 			if err := s.printStatus(v); err != nil {
 				return err
@@ -71,6 +78,8 @@ type statusView struct {
 	Deployments []rollout.DeploymentStatus `json:"deployments"`
 	Lock        *lockView                  `json:"lock"`       // null while nobody holds it
 	Rollout     *rolloutView               `json:"rollout"`    // the newest, or null
+	Hold        *holdView                  `json:"hold"`       // of a pull request or a branch; null while nobody holds the endpoint
+	Main        *mainView                  `json:"main"`       // what main stands for; null where nothing was verified on it yet
 	Unattended  bool                       `json:"unattended"` // the rollout has moved traffic, and nobody goes on with it
 }
 
@@ -95,6 +104,12 @@ func (s *session) printStatus(now statusView) error {
 	}
 	if l := now.Lock; l != nil && s.output == "table" {
 		s.say("%s", l)
+	}
+	if h := now.Hold; h != nil && s.output == "table" {
+		s.say("held by %s since %s", visible(h.text), stamp(h.Since))
+	}
+	if m := now.Main; m != nil && s.output == "table" {
+		s.say("main stands for %s, commit %s", dash(m.Model), dash(short(m.Commit)))
 	}
 	if now.Unattended && s.output == "table" {
 		s.say("rollout %s is %s, and nobody runs it: go on with hotswap resume, or go back with hotswap abort", now.Rollout.Rollout, now.Rollout.Phase)

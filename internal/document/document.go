@@ -33,6 +33,11 @@ func Open(path, what string) (*Mapping, error) {
 	if err != nil {
 		return nil, online.Errorf(online.Invalid, "read the %s's file: %w", what, err)
 	}
+	return Parse(path, text, what)
+}
+
+// Parse parses text as Open does what it reads from path.
+func Parse(path string, text []byte, what string) (*Mapping, error) {
 	r := &Reader{path: path}
 	root, err := r.parse(text)
 	if err != nil {

@@ -4,6 +4,7 @@
 //	hotswap/{endpoint}/lock.json
 //	hotswap/{endpoint}/rollouts/{fence}-{rollout}/{seq}.json
 //	hotswap/{endpoint}/decisions/{rollout}-{kind}.json
+//	hotswap/{endpoint}/gate.json
 //
 // The lock is created with If-None-Match: * and changed only with If-Match, so of two claims at
 // most one is granted. It expires by the store's own clock, the Date of its answers, so machines

@@ -42,21 +42,24 @@ func (o *outlook) compare(ctx context.Context, p *Preview, salt []byte) error {
 	})
 	p.Candidate[0].Value = model
 	p.Changes = []Change{}
-	live := o.plan.Former
-	if live == nil {
-		return nil
+	if live := o.plan.Former; live != nil {
+		p.Changes = o.changes(ctx, *live, d, code, env)
+		p.Same = Same(p.Changes, false)
 	}
-	was := settings(*live)
+	return nil
+}
+
+// changes tells in what a deployment with that code and environment differs from live.
+func (o *outlook) changes(ctx context.Context, live, d online.Deployment, code code, env environment) []Change {
+	changes, was := []Change{}, settings(live)
 	for i, now := range settings(d) {
 		if now.Value != was[i].Value && !alike(now.What, was[i].Value, now.Value) {
-			p.Changes = append(p.Changes, Change{What: now.What, Live: was[i].Value, Candidate: now.Value})
+			changes = append(changes, Change{What: now.What, Live: was[i].Value, Candidate: now.Value})
 		}
 	}
-	p.Changes = append(p.Changes, o.codeChange(ctx, live.Code.Code, code)...)
-	p.Changes = append(p.Changes, o.environmentChange(ctx, live.Environment, env)...)
-	p.Changes = append(p.Changes, variableChange(ownVariables(live.Variables, d.Variables), d.Variables)...)
-	p.Same = !slices.ContainsFunc(p.Changes, func(c Change) bool { return c.What != factTags })
-	return nil
+	changes = append(changes, o.codeChange(ctx, live.Code.Code, code)...)
+	changes = append(changes, o.environmentChange(ctx, live.Environment, env)...)
+	return append(changes, variableChange(ownVariables(live.Variables, d.Variables), d.Variables)...)
 }
 
 // alike reports whether two values of a fact differ in their case alone, where that means nothing.

@@ -38,6 +38,7 @@ const (
 	factCode        = "code"
 	factEnvironment = "environment"
 	factTags        = "tags"
+	factInstances   = "instances"
 )
 
 // settings are the facts of a deployment that it tells itself, in the order in which they are shown.
@@ -48,7 +49,7 @@ func settings(d online.Deployment) []Fact {
 		{"model mount path", d.ModelMountPath},
 		{"scoring script", d.Code.Script},
 		{"instance type", d.InstanceType},
-		{"instances", strconv.Itoa(d.InstanceCount)},
+		{factInstances, strconv.Itoa(d.InstanceCount)},
 		{"concurrent requests per instance", strconv.Itoa(d.Request.MaxConcurrentRequestsPerInstance)},
 		{"request timeout", d.Request.Timeout.String()},
 		{"queue wait", d.Request.MaxQueueWait.String()},

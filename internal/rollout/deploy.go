@@ -116,7 +116,7 @@ func (t *turn) plan(ctx context.Context, req Request, model online.Ref) error {
 	}
 	p := &t.state.Plan
 	t.state.Traffic = p.Before.Traffic
-	p.Model, p.Commit = model, req.Commit
+	p.Model, p.Commit, p.BackTo = model, req.Commit, req.BackTo
 	if p.Displaced, err = t.displaced(ctx, find(there, p.Slot)); err != nil {
 		return err
 	}

@@ -93,6 +93,7 @@ type Plan struct {
 	Strategy  Strategy           `json:"strategy"`            // how the traffic gets from Before to After
 	Displaced *online.Deployment `json:"displaced,omitempty"` // what the slot held, to be put back if the candidate is refused
 	Undoes    string             `json:"undoes,omitempty"`    // the rollout whose Before a rollback restores
+	BackTo    string             `json:"backTo,omitempty"`    // the rollout whose candidate is deployed again, on demand
 }
 
 // Candidate is the deployment that a rollout proves.

@@ -22,10 +22,25 @@ type Setting struct {
 
 // ReadConfig reads hotswap.yml. Paths in it are relative to the file.
 func ReadConfig(path string) ([]Setting, error) {
-	m, err := document.Open(path, "configuration")
+	m, err := document.Open(path, configuration)
 	if err != nil {
 		return nil, err
 	}
+	return settingsOf(m)
+}
+
+// ParseConfig reads text as ReadConfig does the file of that path.
+func ParseConfig(path string, text []byte) ([]Setting, error) {
+	m, err := document.Parse(path, text, configuration)
+	if err != nil {
+		return nil, err
+	}
+	return settingsOf(m)
+}
+
+const configuration = "configuration"
+
+func settingsOf(m *document.Mapping) ([]Setting, error) {
 	m.Ignore("$schema")
 	var settings []Setting
 	for _, key := range configKeys {
@@ -85,6 +100,7 @@ var configKeys = []configKey{
 	{"diff_relative_tolerance", share(maxShare)},
 	{"max_disagreement", share(1)},
 	{"wait", span},
+	{"paths", patterns},
 	{"webhook", address},
 	{"webhook_secret_env", variable},
 }
@@ -174,7 +190,32 @@ func steps(m *document.Mapping, n *document.Node, key string) string {
 	return strings.Join(words, ",")
 }
 
+// PathSeparator is what stands between the patterns in the value of paths. None may hold one.
+const PathSeparator = ","
+
+// patterns are a list of patterns of files, from the root of the repository.
+func patterns(m *document.Mapping, n *document.Node, key string) string {
+	if !m.Is(n, key, document.KindList) {
+		return ""
+	}
+	var words []string
+	for _, item := range n.Items {
+		if !m.Is(item, key, document.KindText) {
+			continue
+		}
+		if !patternForm.MatchString(item.Text) {
+			m.Fail(item.At, "%s: %q, want patterns of files such as src/**; without commas, for which ? stands, and without !", key, item.Text)
+		}
+		words = append(words, item.Text)
+	}
+	if len(n.Items) == 0 {
+		m.Fail(n.At, "%s: the list is empty", key)
+	}
+	return strings.Join(words, PathSeparator)
+}
+
 var (
+	patternForm  = regexp.MustCompile(`^[^!,\s][^,]*$`)
 	addressForm  = regexp.MustCompile(`^https?://[^/?#]`)
 	variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )

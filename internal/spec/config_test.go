@@ -48,6 +48,7 @@ diff_tolerance: 0.0010
 diff_relative_tolerance: 250%
 max_disagreement: 1%
 wait: 0s
+paths: ["src/**", .github/workflows/workshop_cd.yml]
 webhook: https://example.com/hook?token=1
 webhook_secret_env: HOOK_SECRET
 `
@@ -86,8 +87,9 @@ func TestReadConfig(t *testing.T) {
 		{"diff_relative_tolerance", "250%", 28, 1},
 		{"max_disagreement", "1%", 29, 1},
 		{"wait", "0s", 30, 1},
-		{"webhook", "https://example.com/hook?token=1", 31, 1},
-		{"webhook_secret_env", "HOOK_SECRET", 32, 1},
+		{"paths", "src/**,.github/workflows/workshop_cd.yml", 31, 1},
+		{"webhook", "https://example.com/hook?token=1", 32, 1},
+		{"webhook_secret_env", "HOOK_SECRET", 33, 1},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -146,6 +148,13 @@ func TestConfigAndSchemaAgree(t *testing.T) {
 		"negative time":             {"bake: -1m", `:1:7: bake: "-1m", want a time with its unit`},
 		"pause at the end":          {"pause_at: 100", `:1:11: pause_at: 100 is out of range, want 0 to 99`},
 		"pause with a sign":         {"pause_at: 50%", `:1:11: pause_at: want a whole number, got text "50%"`},
+		"paths in a line":           {"paths: src/**", `:1:8: paths: want a list, got text`},
+		"no paths":                  {"paths: []", `:1:8: paths: the list is empty`},
+		"a path of nothing":         {`paths: [src, ""]`, `:1:14: paths: "", want patterns of files`},
+		"a path that begins blank":  {`paths: [" src"]`, `:1:9: paths: " src", want patterns`},
+		"a path with a comma":       {`paths: ["a,b"]`, `:1:9: paths: "a,b", want patterns of files such as src/**; without commas`},
+		"a path that is left out":   {`paths: ["!docs/**"]`, `:1:9: paths: "!docs/**", want patterns`},
+		"a path that is a number":   {"paths: [1]", `:1:9: paths: want text, got a whole number "1"`},
 		"no request":                {"min_requests: 0", `:1:15: min_requests: 0 is out of range`},
 		"another word":              {"retain: parkd", `:1:9: retain: "parkd", want warm or none or parked; do you mean "parked"?`},
 		"share without its sign":    {"max_error_increase: 0.01", `:1:21: max_error_increase: "0.01", want a percentage with its sign`},
