@@ -207,26 +207,3 @@ func (f *forge) set(r *http.Request) any {
 	f.statuses[sha] = append(f.statuses[sha], s)
 	return map[string]any{"id": 1, "context": s.Context, "state": s.State, "description": s.Description}
 }
-
-// commented returns the comments on a pull request.
-func (f *forge) commented(number int) (bodies []string) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for _, id := range slices.Sorted(maps.Keys(f.comments)) {
-		if c := f.comments[id]; c.pull == number {
-			bodies = append(bodies, c.body)
-		}
-	}
-	return bodies
-}
-
-// status is the newest of a commit.
-func (f *forge) status(sha string) status {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	all := f.statuses[sha]
-	if len(all) == 0 {
-		return status{}
-	}
-	return all[len(all)-1]
-}

@@ -3,6 +3,7 @@ package act
 import (
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -55,8 +56,25 @@ func TestWhatInitWritesDelivers(t *testing.T) {
 	}
 }
 
+// What act runs is what GitHub gets, but for the one key that act doesn't know.
+func TestFilesForGitHubDifferByTheQueue(t *testing.T) {
+	w := rig.NewSample(t, "compared")
+	rig.Must(t, exec.Command(rig.Program(t, "hotswap"), "init", w.Dir, "-g", rig.ResourceGroup, "-w", rig.Workspace, "--force"))
+	diff := w.Git(t, "diff", "--unified=0", "--no-color")
+	var changed []string
+	for line := range strings.Lines(diff) {
+		if (line[0] == '+' || line[0] == '-') && !strings.HasPrefix(line, "+++") && !strings.HasPrefix(line, "---") {
+			changed = append(changed, strings.TrimSpace(line))
+		}
+	}
+	if want := []string{"+  queue: max # GitHub only", "+  queue: max # GitHub only"}; !slices.Equal(changed, want) {
+		t.Errorf("GitHub's files differ by %q, want %q", changed, want)
+	}
+}
+
 func TestWhatInitWritesIsLinted(t *testing.T) {
 	w := rig.NewSample(t, "linted")
+	rig.Must(t, exec.Command(rig.Program(t, "hotswap"), "init", w.Dir, "-g", rig.ResourceGroup, "-w", rig.Workspace, "--force"))
 	lint := exec.Command(rig.Program(t, "actionlint"), "-ignore", `unexpected key "queue" for "concurrency" section`)
 	lint.Dir = w.Dir
 	rig.Must(t, lint)

@@ -62,6 +62,10 @@ func (w *team) run(t *testing.T, r run) job {
 	clone, artifacts := filepath.Join(dir, "clone"), filepath.Join(dir, "artifacts")
 	w.Git(t, "clone", "--quiet", w.Dir, clone)
 	w.Git(t, "-C", clone, "checkout", "--quiet", "--detach", r.commit)
+	here, err := filepath.Abs("testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	event, err := json.Marshal(r.payload)
 	if err == nil {
 		err = os.Mkdir(artifacts, 0o755)
@@ -72,15 +76,18 @@ func (w *team) run(t *testing.T, r run) job {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(rig.Program(t, "act"), w.arguments(t, r, dir)...)
+	c := exec.Command(rig.Program(t, "act"), w.arguments(t, r, here, dir)...)
 	c.Dir = clone
-	c.Env = append(rig.Environment(), "HOME="+dir)
+	c.Env = append(rig.Environment(), "HOME="+dir, "PATH="+filepath.Join(here, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
 	if err := c.Run(); err != nil && c.ProcessState == nil {
 		t.Fatal(err)
 	}
 	j := job{code: c.ProcessState.ExitCode(), log: out.String(), outputs: map[string]string{}, logs: map[string]string{}}
+	if steps, err := os.ReadFile(filepath.Join(dir, "steps.log")); err == nil { // else there was none
+		j.log += "--- what the steps said\n" + string(steps)
+	}
 	for _, part := range outputLine.FindAllStringSubmatch(j.log, -1) {
 		j.outputs[part[1]] = part[2]
 	}
@@ -98,16 +105,17 @@ func (w *team) run(t *testing.T, r run) job {
 	return j
 }
 
-func (w *team) arguments(t *testing.T, r run, dir string) []string {
+// arguments are act's, for a run in dir; here has what stands for other people's actions.
+func (w *team) arguments(t *testing.T, r run, here, dir string) []string {
 	t.Helper()
 	args := []string{
 		r.event, "--workflows", filepath.Join(".github", "workflows", r.workflow), "--eventpath", filepath.Join(dir, "event.json"),
 		"--platform", "ubuntu-latest=-self-hosted", "--actor", "alice", "--defaultbranch", "main",
-		"--action-cache-path", filepath.Join(dir, "cache"), "--no-cache-server",
+		"--action-cache-path", filepath.Join(dir, "cache"), "--no-cache-server", "--no-skip-checkout",
 		"--var", "HOTSWAP_PATH=" + rig.Program(t, "hotswap"),
 	}
 	for name, value := range maps.All(map[string]string{
-		"SSL_CERT_FILE": w.CA, "ARTIFACTS": filepath.Join(dir, "artifacts"), "SHA_REF": r.commit, "GITHUB_REF": r.ref,
+		"SSL_CERT_FILE": w.CA, "ARTIFACTS": filepath.Join(dir, "artifacts"), "ORIGIN": w.Dir, "STEPS": filepath.Join(dir, "steps.log"), "SHA_REF": r.commit, "GITHUB_REF": r.ref,
 		"GITHUB_API_URL": w.forge.url, "GITHUB_REPOSITORY": repository, "GITHUB_RUN_ID": filepath.Base(dir),
 	}) {
 		args = append(args, "--env", name+"="+value)
@@ -119,16 +127,9 @@ func (w *team) arguments(t *testing.T, r run, dir string) []string {
 	for name, value := range secrets {
 		args = append(args, "--secret", name+"="+value)
 	}
-	here, err := filepath.Abs("testdata")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, use := range outsideActions(t, filepath.Join(rig.Root(t), ".github")) {
-		stand := filepath.Join(here, "nothing")
-		if strings.HasPrefix(use, "actions/upload-artifact@") {
-			stand = filepath.Join(here, "upload-artifact")
-		}
-		args = append(args, "--local-repository", use+"="+stand)
+	for _, use := range outsideActions(t, w.Path(".github")) {
+		name, _, _ := strings.Cut(strings.TrimPrefix(use, "actions/"), "@")
+		args = append(args, "--local-repository", use+"="+filepath.Join(here, name))
 	}
 	return args
 }
@@ -149,9 +150,7 @@ func outsideActions(t *testing.T, dir string) (all []string) {
 				t.Fatal(err)
 			}
 			for _, use := range uses.FindAllStringSubmatch(string(text), -1) {
-				if !strings.HasPrefix(use[1], "actions/checkout@") { // which act does itself
-					all = append(all, use[1])
-				}
+				all = append(all, use[1])
 			}
 		}
 	}

@@ -71,11 +71,12 @@ func NewSample(t testing.TB, endpoint string) *Repository {
 	return (&Repository{Dir: filepath.Join(t.TempDir(), "repository"), Endpoint: endpoint}).begin(t)
 }
 
-// begin has hotswap init complete the work tree, and commits it.
+// begin has hotswap init complete the work tree, and commits it. The forge is Forgejo: act, which its
+// runner is made of, refuses what GitHub alone has, one line.
 func (r *Repository) begin(t testing.TB) *Repository {
 	t.Helper()
 	r.Write(t, "README.md", "A model.\n")
-	c := exec.Command(Program(t, "hotswap"), "init", r.Dir, "--endpoint-name", r.Endpoint, "--resource-group", ResourceGroup, "--workspace-name", Workspace)
+	c := exec.Command(Program(t, "hotswap"), "init", r.Dir, "--forge", "forgejo", "--endpoint-name", r.Endpoint, "--resource-group", ResourceGroup, "--workspace-name", Workspace)
 	c.Env = Environment()
 	Must(t, c)
 	r.Git(t, "init", "--quiet", "--initial-branch=main")

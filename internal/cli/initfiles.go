@@ -122,6 +122,9 @@ func (p *team) ownTests(files *[]initFile) error {
 // setupLine is a line that a team has to look at: a key, its value and the mark.
 var setupLine = regexp.MustCompile(`(?m)^([ -]*)([A-Za-z_]+): .*?( +#setup.*)$`)
 
+// githubLine is a line that other forges don't know: Forgejo's runner refuses a file for it.
+var githubLine = regexp.MustCompile(`(?m)^.* # GitHub only\n`)
+
 // fill puts the team's names in the place of the sample's.
 func (p *team) fill(text []byte) []byte {
 	in := func(name string) string { return path.Join(p.folder, name) }
@@ -130,6 +133,9 @@ func (p *team) fill(text []byte) []byte {
 		"ENDPOINT_FILE": in(endpointFile), "DEPLOYMENT_FILE": in(deploymentFile), "environment": p.environment,
 		"TRAINING": in("train.py"), "MODEL": p.model, "ENDPOINT": p.endpoint,
 		"name": p.endpoint, "endpoint_name": p.endpoint, "model": "azureml:" + p.model + "@latest",
+	}
+	if p.forge != githubForge {
+		text = githubLine.ReplaceAll(text, nil)
 	}
 	return setupLine.ReplaceAllFunc(text, func(line []byte) []byte {
 		part := setupLine.FindSubmatch(line)
