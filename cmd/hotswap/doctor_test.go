@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -106,5 +107,76 @@ func TestDoctor(t *testing.T) {
 	r = finish(t, s.client([]string{"AZURE_CREDENTIALS={}"}, "doctor"))
 	if r.code != 1 || !strings.Contains(r.stdout, "credential") || !strings.Contains(r.stderr, "credential: hotswap login") {
 		t.Errorf("doctor without a credential: %s", r)
+	}
+}
+
+// What a principal may not do is told with the command that makes one which may.
+func TestDoctorTellsWhatARoleLacks(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	dir := newRepository(t)
+	rows := map[string]struct{ failed, lacks []string }{
+		"reader":   {[]string{"storage access", "workspace roles"}, []string{"onlineEndpoints/write", "deployments/write", "listKeys/action", "listSecrets/action"}},
+		"scorer":   {[]string{"storage access", "workspace roles"}, []string{"onlineEndpoints/write", "deployments/write", "listSecrets/action"}},
+		"deployer": {nil, nil},
+	}
+	for role, want := range rows {
+		t.Run(role, func(t *testing.T) {
+			credential := filepath.Join(t.TempDir(), "p.json")
+			s.must(t, "principal", "create", "the-"+role, "--role", role, "--save", credential)
+			all, r := s.examine(t, dir, nil, "--credentials", credential)
+			if got := with(all, "failed"); !slices.Equal(got, want.failed) || (r.code == 0) != (want.failed == nil) {
+				t.Fatalf("failed: %q, want %q\n%s", got, want.failed, r)
+			}
+			for _, action := range want.lacks {
+				if !strings.Contains(all["workspace roles"].Detail, action) {
+					t.Errorf("%q does not tell that %s is lacking", all["workspace roles"].Detail, action)
+				}
+			}
+			for _, name := range want.failed {
+				if fix := all[name].Fix; len(fix) != 1 || !strings.HasPrefix(fix[0], "hotswap principal create ") {
+					t.Errorf("%s: fix %q", name, fix)
+				}
+			}
+		})
+	}
+	reader := filepath.Join(t.TempDir(), "p.json")
+	s.must(t, "principal", "create", "another", "--role", "reader", "--save", reader)
+	all, _ := s.examine(t, dir, nil, "--credentials", reader)
+	if fix := s.shell(dir, all["storage access"].Fix[0]); fix != nil {
+		t.Fatal(fix)
+	}
+	if all, r := s.examine(t, dir, nil, "--credentials", filepath.Join(dir, "pipeline.json")); r.code != 0 {
+		t.Errorf("doctor after its fix: failed %q", with(all, "failed"))
+	}
+}
+
+// shell runs a command that hotswap has printed, as the server's owner.
+func (s *server) shell(dir, command string) error {
+	c := exec.Command("sh", "-c", command)
+	c.Dir, c.Env = dir, append(s.env(), "PATH="+filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w\n%s", command, err, out)
+	}
+	return nil
+}
+
+// In a job that logs in by OIDC, the subject is checked too.
+func TestDoctorInAJob(t *testing.T) {
+	t.Parallel()
+	i := newIssuer(t, jobSubject)
+	s := startServerWith(t, []string{"SSL_CERT_FILE=" + i.ca})
+	dir := newRepository(t)
+	job := append(i.job(t, s, s.scriptVariables(t)["CLIENT"]), "GITHUB_REPOSITORY=", "GITEA_ACTIONS=")
+	all, r := s.examine(t, dir, job)
+	if got, want := with(all, "failed"), []string{"credential", "oidc subject"}; r.code != 1 || !slices.Equal(got, want) {
+		t.Fatalf("failed: %q, want %q\n%s", got, want, r)
+	}
+	if err := s.shell(dir, all["oidc subject"].Fix[0]); err != nil {
+		t.Fatal(err)
+	}
+	all, r = s.examine(t, dir, job)
+	if f := all["oidc subject"]; r.code != 0 || f.Status != "ok" || !strings.Contains(f.Detail, jobSubject) {
+		t.Errorf("doctor in a job that is trusted: %s", r)
 	}
 }

@@ -85,12 +85,33 @@ func (i *issuer) issue(w http.ResponseWriter, r *http.Request) {
 	text, err := jwt.Signed(signer).Claims(jwt.Claims{
 		Issuer: i.url, Subject: i.subject, Audience: jwt.Audience{r.URL.Query().Get("audience")}, ID: fmt.Sprint(i.ids),
 		IssuedAt: jwt.NewNumericDate(now), NotBefore: jwt.NewNumericDate(now.Add(-time.Minute)), Expiry: jwt.NewNumericDate(now.Add(5 * time.Minute)),
-	}).Claims(map[string]any{"repository": "acme/taxi", "repository_id": "4711", "environment": "production"}).Serialize()
+	}).Claims(map[string]any{"repository": "acme/taxi", "repository_id": "4711", "repository_owner_id": "42", "environment": "production"}).Serialize()
 	if err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
 	json.NewEncoder(w).Encode(map[string]any{"value": text, "count": len(text)})
+}
+
+// given is how many tokens it has given out.
+func (i *issuer) given() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.ids
+}
+
+// refuse makes it answer so many requests with 503.
+func (i *issuer) refuse(n int) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.fail = n
+}
+
+// become makes it speak of jobs with another subject.
+func (i *issuer) become(subject string) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.subject = subject
 }
 
 // job is the environment of a workflow's job that may ask the issuer, and logs in to s as client by

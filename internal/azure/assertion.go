@@ -21,7 +21,7 @@ type Assertion struct {
 
 // jobClaims are what GitHub and Forgejo say of a job, as far as it explains a subject
 // (docs.github.com/actions/reference/security/oidc).
-var jobClaims = []string{"repository", "repository_id", "environment", "ref", "event_name", "job_workflow_ref"}
+var jobClaims = []string{"repository", "repository_id", "repository_owner_id", "environment", "ref", "event_name", "job_workflow_ref"}
 
 // Assertion asks for a new assertion and returns what it says; false where the login is not by
 // federation, or the assertion is no JWT.
@@ -48,7 +48,11 @@ func (a *Account) Trust(said Assertion) []string {
 		audience = said.Audience[0]
 	}
 	if !a.Azure() {
-		return []string{"hotswap", "principal", "federate", a.ClientID(), "--issuer", said.Issuer, "--subject", said.Subject, "--audience", audience}
+		command := []string{"hotswap", "principal", "federate", a.ClientID(), "--issuer", said.Issuer, "--subject", said.Subject, "--audience", audience}
+		if id, owner := said.Job["repository_id"], said.Job["repository_owner_id"]; id != "" && owner != "" { // whoever takes over the name has others
+			command = append(command, "--repository-id", id, "--owner-id", owner)
+		}
+		return command
 	}
 	return TrustCommand(a.ClientID(), said.Issuer, said.Subject, audience)
 }

@@ -125,10 +125,11 @@ func get(ctx context.Context, client *arm.Client, address string, into any) erro
 	return runtime.UnmarshalAsJSON(resp, into)
 }
 
-// Grant is the command that gives us a role on a resource by its id, "" for the workspace.
+// Grant is the command that gives us a role on a resource by its id, "" for the workspace. On hotswap
+// serve a principal has the role that it was made with, so there it makes another.
 func (c *Client) Grant(role Role, scope string) []string {
 	if !c.Azure() {
-		return []string{"hotswap", "principal", "create", "--role", "deployer"}
+		return []string{"hotswap", "principal", "create", "pipeline", "--role", "deployer", "--save", "pipeline.json"}
 	}
 	assignee := cmp.Or(c.ClientID(), claims(c.cred.newest()).ID)
 	return []string{"az", "role", "assignment", "create", "--assignee", assignee, "--role", string(role), "--scope", cmp.Or(scope, c.workspace.ID())}
