@@ -55,7 +55,11 @@ func (r *Repository) git(ctx context.Context, args ...string) ([]byte, error) {
 
 // Below is the name of a file from the root of the repository.
 func (r *Repository) Below(file string) (string, error) {
-	real, err := filepath.EvalSymlinks(filepath.Dir(file))
+	full, err := filepath.Abs(file)
+	if err != nil {
+		return "", online.Errorf(online.Invalid, "find %s in the checkout: %w", file, err)
+	}
+	real, err := filepath.EvalSymlinks(filepath.Dir(full))
 	if err != nil {
 		return "", online.Errorf(online.Invalid, "find %s in the checkout: %w", file, err)
 	}
