@@ -1,7 +1,7 @@
 # make demo   runs the main job: a model goes live and is replaced under load
 # make check  runs every check that CI runs
 # make e2e    runs the workflow that we ship with the real components around it
-.PHONY: demo check build format lint model test e2e azurite bench deps clean
+.PHONY: demo check build format lint model test e2e azurite bench release deps clean
 
 CACHE := $(CURDIR)/.cache
 BIN   := $(CACHE)/bin
@@ -13,6 +13,13 @@ demo: build
 build: bin/hotswap
 bin/hotswap: $(SOURCES)
 	go build -o $@ ./cmd/hotswap
+
+# What a repository's runners download, each with its digest beside it.
+RELEASES = dist/hotswap-linux-amd64 dist/hotswap-linux-arm64
+release: $(RELEASES)
+dist/hotswap-linux-%: $(SOURCES)
+	CGO_ENABLED=0 GOOS=linux GOARCH=$* go build -trimpath -ldflags "-s -w" -o $@ ./cmd/hotswap
+	cd dist && sha256sum $(@F) > $(@F).sha256
 
 check: deps azurite lint model test e2e
 
@@ -44,12 +51,6 @@ lint: $(BIN)/gofumpt $(BIN)/golangci-lint $(BIN)/actionlint
 test:
 	go test -race -json -timeout 40m ./... | python3 tools/summary.py
 
-# The real components that the tests in e2e start, beside hotswap itself.
-E2E_TOOLS = $(BIN)/act $(BIN)/actionlint $(BIN)/gitea
-
-e2e: build $(E2E_TOOLS) $(OPENAPI)
-	cd e2e && go test -json -timeout 20m ./... | python3 ../tools/summary.py
-
 # GitHub's published description of its REST API, from its package, which holds many others.
 OPENAPI := $(CACHE)/openapi/api.github.com.json
 OPENAPI_VERSION = 23.0.2
@@ -59,6 +60,12 @@ $(OPENAPI):
 	cd $(@D) && tar -xzOf "$$(npm pack --silent @octokit/openapi@$(OPENAPI_VERSION))" package/generated/$(@F) > $(@F).part
 	echo "$(OPENAPI_SHA256)  $@.part" | sha256sum --check --quiet
 	rm -f $(@D)/*.tgz && mv $@.part $@
+
+# The real components that the tests in e2e start, beside hotswap itself.
+E2E_TOOLS = $(BIN)/act $(BIN)/actionlint $(BIN)/gitea
+
+e2e: build $(E2E_TOOLS) $(OPENAPI)
+	cd e2e && go test -json -timeout 20m ./... | python3 ../tools/summary.py
 
 # Every variant of the protocol's model: those that must hold, and those that must not.
 model: deps
@@ -78,4 +85,4 @@ bench: deps build
 	go run ./bench
 
 clean:
-	rm -rf bin $(CACHE)
+	rm -rf bin dist $(CACHE)
