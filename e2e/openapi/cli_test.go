@@ -75,6 +75,13 @@ func TestProtectCommandAgain(t *testing.T) {
 
 func TestProtectCommandIsRefused(t *testing.T) {
 	s := newStub(t)
+	if r := s.hotswap(t, nil, "protect", "--plan"); r.Code != 0 || strings.Contains(r.Stderr, "may not do it") {
+		t.Error(r)
+	}
+	s.state.mayNotReadAdministered = true
+	if r := s.hotswap(t, nil, "protect", "--plan"); r.Code != 0 || !strings.Contains(r.Stderr, "this token may not do it") {
+		t.Error(r)
+	}
 	if r := s.hotswap(t, nil, "protect", "--branch", "mian"); r.Code != 1 || r.Stdout != "" || !strings.Contains(r.Stderr, "has no branch mian") {
 		t.Error(r)
 	}

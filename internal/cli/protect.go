@@ -66,7 +66,9 @@ func (s *session) protect(ctx context.Context, place forgeFlags, rule forge.Rule
 	case change.Action == forge.None:
 		s.say("the rule of %s is in force already: nothing to change", rule.Branch)
 	case plan:
-		s.say("this is a plan: nothing was changed")
+		if err := s.sayPlanned(ctx, r); err != nil {
+			return err
+		}
 	default:
 		s.say("the rule of %s is in force", rule.Branch)
 	}
@@ -74,6 +76,19 @@ func (s *session) protect(ctx context.Context, place forgeFlags, rule forge.Rule
 		s.say("not readable with this token: %s", what)
 	}
 	return s.print(viewChange(change, plan), func() *table { return changeTable(change) })
+}
+
+// sayPlanned tells that nothing was changed, and whether it could have been.
+func (s *session) sayPlanned(ctx context.Context, r *forge.Repository) error {
+	s.say("this is a plan: nothing was changed")
+	facts, err := r.Facts(ctx)
+	if err != nil {
+		return err
+	}
+	if !facts.Administers {
+		s.say("this token may not do it: it must be an administrator's of %s, with the permission to administer the repository", facts.Name)
+	}
+	return nil
 }
 
 // changeView is a change of a branch's rules as -o json shows it.

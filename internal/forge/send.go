@@ -62,7 +62,7 @@ func pages[T any](ctx context.Context, r *Repository, q request) iter.Seq2[T, er
 				err = r.decode(q, a)
 			}
 			if err == nil {
-				address, err = r.next(q, a)
+				address, err = next(address, a)
 			}
 			if !yield(page, err) || err != nil {
 				return
@@ -104,19 +104,20 @@ func (r *Repository) address(q request) string {
 
 var nextLink = regexp.MustCompile(`<([^>]*)>\s*;[^,]*\brel="?next\b`)
 
-// next is the address of the page after this one; the token goes to no other host because a
-// header says so.
-func (r *Repository) next(q request, a *answer) (string, error) {
+// next is the address of the page after this one: the same with another query. Host and path of
+// what the header names are passed over: the token goes nowhere because a header says so, and a
+// forge puts its public address there, by which it need not be within reach.
+func next(address string, a *answer) (string, error) {
 	found := nextLink.FindStringSubmatch(strings.Join(a.header.Values("Link"), ","))
 	if found == nil {
 		return "", nil
 	}
-	next, err := url.Parse(found[1])
-	if err != nil || next.Scheme != r.base.Scheme || next.Host != r.base.Host {
-		return "", r.fault(q, online.Internal, "%s says that the next page is at %s, which is not the API at %s: check the address that it was given for itself",
-			r.kind.title(), found[1], r.base.Host)
+	there, err := url.Parse(found[1])
+	if err != nil {
+		return "", err
 	}
-	return next.String(), nil
+	here, _, _ := strings.Cut(address, "?")
+	return here + "?" + there.RawQuery, nil
 }
 
 // send sends until there is an answer that is one: a failure that may pass is tried again where

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -66,12 +67,27 @@ func TestTokenStaysWithItsHost(t *testing.T) {
 	_, err := r.PullRequest(t.Context(), 1)
 	code(t, err, online.NotFound, "answered 301", "the token is not sent")
 	code(t, r.SetStatus(t.Context(), "abc", forge.Status{Context: "x", State: forge.Success}), online.NotFound, "the token is not sent")
+}
 
-	r = two(t, func(w http.ResponseWriter, _ *http.Request, other string) {
-		w.Header().Set("Link", fmt.Sprintf(`<%s/next>; rel="next"`, other))
+// A forge behind another name puts its public address into the header.
+func TestNextPageIsOfTheSameHost(t *testing.T) {
+	var asked []string
+	r := two(t, func(w http.ResponseWriter, req *http.Request, other string) {
+		asked = append(asked, req.Method+" "+req.URL.RequestURI())
+		if req.Method == http.MethodPost {
+			w.WriteHeader(http.StatusCreated)
+		} else if req.URL.Query().Get("page") == "" {
+			w.Header().Set("Link", fmt.Sprintf(`<%s/elsewhere?per_page=100&page=2>; rel="next", <%s>; rel="last"`, other, other))
+		}
 		fmt.Fprint(w, "[]")
 	})
-	code(t, r.Comment(t.Context(), 1, "hotswap", "x"), online.Internal, "which is not the API")
+	if err := r.Comment(t.Context(), 1, "hotswap", "x"); err != nil {
+		t.Error(err)
+	}
+	at := "/repos/o/r/issues/1/comments"
+	if want := []string{"GET " + at + "?per_page=100", "GET " + at + "?per_page=100&page=2", "POST " + at}; !slices.Equal(asked, want) {
+		t.Errorf("asked %q, want %q", asked, want)
+	}
 }
 
 // A write is not sent again elsewhere, even on the same host.
