@@ -46,7 +46,7 @@ func (p team) next() []nextStep {
 		if p.forge == githubForge {
 			return "gh secret set " + name
 		}
-		return "tea actions secrets create " + name
+		return "tea actions secrets create " + name + " --stdin"
 	}
 	variable := func(name, value string) string {
 		if p.forge == githubForge {
@@ -64,7 +64,7 @@ func (p team) next() []nextStep {
 			fmt.Sprintf("az ad sp create-for-rbac --name hotswap-%s --role 'AzureML Data Scientist' --scopes \"%s\" --json-auth | %s", p.endpoint, scope, secret("AZURE_SERVICE_PRINCIPAL")),
 		}},
 		{"Or, for a server of your own:", []string{
-			fmt.Sprintf("hotswap principal create --name %s-pipeline --role deployer | %s", p.endpoint, secret("AZURE_SERVICE_PRINCIPAL")),
+			fmt.Sprintf("hotswap principal create %s-pipeline --role deployer --endpoint %[1]s | %[2]s", p.endpoint, secret("AZURE_SERVICE_PRINCIPAL")),
 		}},
 		{"Commit, and push to main:", []string{"git add .github " + p.folder, "git commit -m 'deliver the model from pull requests'", "git push origin main"}},
 	}
