@@ -79,6 +79,9 @@ func (s *stub) editRuleset(at map[string]string, _ url.Values, in object) *answe
 	if set == nil {
 		return notFound()
 	}
+	if in["bypass_actors"] == nil { // what a PUT leaves out may be gone
+		set["bypass_actors"] = []any{}
+	}
 	maps.Copy(set, in)
 	return ok(set)
 }
