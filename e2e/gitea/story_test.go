@@ -55,7 +55,15 @@ func (w *team) check(t *testing.T, commit, want string) {
 	}
 }
 
-// log requires words in what the newest run said, and that it said no secret.
+// quiet requires that the newest run had nothing to warn of: it told people all that it has to.
+func (w *team) quiet(t *testing.T) {
+	t.Helper()
+	if log := w.Log(t, w.Runs(t)[0].ID); strings.Contains(log, "could not be") {
+		t.Errorf("the run warns:\n%s", log)
+	}
+}
+
+// log requires words in what the newest run said.
 func (w *team) log(t *testing.T, words ...string) {
 	t.Helper()
 	log := w.Log(t, w.Runs(t)[0].ID)
@@ -133,6 +141,7 @@ func (w *team) testMerged(t *testing.T) {
 	n := w.PullRequest(t, "better", "A better model")
 	w.refused(t, n) // the check is not there, or is pending
 	w.check(t, head, "success")
+	w.quiet(t)
 	w.serves(t, "two")
 	first := w.Comments(t, n)
 	if len(first) != 1 || !strings.Contains(first[0], "blue") && !strings.Contains(first[0], "green") {

@@ -58,8 +58,8 @@ func (cs *Clients) Stop(t testing.TB) map[string]int {
 	t.Helper()
 	cs.cancel()
 	cs.wait.Wait()
-	for _, fault := range cs.faults {
-		t.Error("a client's request failed:", fault)
+	if n := len(cs.faults); n > 0 {
+		t.Errorf("%d requests of clients failed, among them: %s", n, strings.Join(cs.faults[:min(n, 5)], "; "))
 	}
 	cs.faults = nil
 	return cs.answers

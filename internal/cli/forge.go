@@ -90,7 +90,7 @@ const (
 func (s *session) surroundings(ctx context.Context) place {
 	if s.inWorkflow() && s.Getenv("GITHUB_REPOSITORY") != "" {
 		kind := forge.GitHub
-		if s.Getenv("GITEA_ACTIONS") == "true" || s.Getenv("FORGEJO_ACTIONS") == "true" {
+		if s.onGitea() {
 			kind = forge.Gitea
 		}
 		return place{
@@ -103,6 +103,11 @@ func (s *session) surroundings(ctx context.Context) place {
 		return place{from: theFlags} // what is missing then is told
 	}
 	return remotePlace(remote)
+}
+
+// onGitea reports whether this is a step of a workflow of Gitea or Forgejo.
+func (s *session) onGitea() bool {
+	return s.Getenv("GITEA_ACTIONS") == "true" || s.Getenv("FORGEJO_ACTIONS") == "true"
 }
 
 // remotePlace reads what git has for a remote: https://HOST/OWNER/NAME.git,

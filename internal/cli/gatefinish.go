@@ -141,6 +141,9 @@ func (s *session) tellPeople(ctx context.Context, forge gate.Forge, page gatePag
 			s.warn("the comment on %s could not be written: %v", e, err)
 		}
 	}
+	if s.onGitea() { // where the job itself is a status, and a token that may set another one may push
+		return
+	}
 	commit := e.Head
 	if e.Kind == gate.Merged {
 		commit = e.Merge
