@@ -28,6 +28,7 @@ type issuer struct {
 	keys []jose.JSONWebKey // public
 	down bool
 	says string // the issuer in its configuration; "" is its own URL
+	talk string // and what it says besides
 }
 
 func newIssuer(t *testing.T) *issuer {
@@ -50,7 +51,7 @@ func newIssuer(t *testing.T) *issuer {
 			if i.says != "" {
 				said = i.says
 			}
-			return map[string]any{"issuer": said, "jwks_uri": i.URL + "/keys"}
+			return map[string]any{"issuer": said, "jwks_uri": i.URL + "/keys", "talk": i.talk}
 		})
 	})
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {

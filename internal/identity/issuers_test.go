@@ -1,6 +1,7 @@
 package identity_test
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -55,13 +56,14 @@ func TestIssuerDown(t *testing.T) {
 	}{
 		"out of order":    {break_: func() { i.down = true }, reason: "500"},
 		"another's name":  {break_: func() { i.says = "https://other.example" }, reason: "https://other.example"},
+		"talks too much":  {break_: func() { i.talk = strings.Repeat("x", 2<<20) }, reason: "unexpected"},
 		"redirect":        {trust: func(f *identity.Federated) { f.Issuer = i.URL + "/moved" }, reason: "302"},
 		"nobody is there": {trust: func(f *identity.Federated) { f.Issuer = "https://127.0.0.1:1" }, reason: "connection refused"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			i.mu.Lock()
-			i.down, i.says = false, ""
+			i.down, i.says, i.talk = false, "", ""
 			if tt.break_ != nil {
 				tt.break_()
 			}
@@ -79,7 +81,7 @@ func TestIssuerDown(t *testing.T) {
 	}
 	t.Run("back again", func(t *testing.T) {
 		i.mu.Lock()
-		i.down, i.says = true, ""
+		i.down, i.says, i.talk = true, "", ""
 		i.mu.Unlock()
 		a := trusting(t, i, &spent{})
 		if got := refusal(t, a, login(k.sign(t, i.claims()))); got.Code != identity.TemporarilyUnavailable {
@@ -96,6 +98,42 @@ func TestIssuerDown(t *testing.T) {
 			time.Sleep(100 * time.Millisecond)
 		}
 	})
+}
+
+// noting notes by when requests must be through.
+type noting struct {
+	http.RoundTripper
+	within []time.Duration
+}
+
+func (n *noting) RoundTrip(r *http.Request) (*http.Response, error) {
+	until, bounded := r.Context().Deadline()
+	if !bounded {
+		until = time.Now().Add(24 * time.Hour)
+	}
+	n.within = append(n.within, time.Until(until))
+	return n.RoundTripper.RoundTrip(r)
+}
+
+// An issuer that doesn't answer keeps nobody waiting for long.
+func TestIssuerHasLittleTime(t *testing.T) {
+	i := newIssuer(t)
+	k := newKey(t, "one", jose.ES256)
+	i.publish(k)
+	n := &noting{RoundTripper: i.Client().Transport}
+	a, err := identity.NewAuthority(identity.Options{
+		Dir: t.TempDir(), BaseURL: base, TenantID: tenant, Audiences: []string{base}, Assertions: &spent{}, Issuers: n,
+		Principals: fakePrincipals{federated: []identity.Federated{{Issuer: i.URL, Audience: exchange, Subjects: []string{byName}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := refusal(t, a, login(k.sign(t, i.claims()))); got.Code != "" {
+		t.Fatalf("%+v", got)
+	}
+	if len(n.within) != 2 || n.within[0] > 10*time.Second || n.within[1] > n.within[0] {
+		t.Errorf("its requests have %v, want 10 seconds together", n.within)
+	}
 }
 
 // An issuer without TLS, or with a certificate that nobody vouches for, isn't asked for keys.

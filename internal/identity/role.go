@@ -63,7 +63,7 @@ func NewAssignment(role, endpoint string) (Assignment, error) {
 // has on the workspace it has on each endpoint.
 func (p Principal) May(role Role, endpoint string) bool {
 	return slices.ContainsFunc(p.Roles, func(a Assignment) bool {
-		return a.Role.Includes(role) && (a.Endpoint == "" || endpoint != "" && a.Endpoint == strings.ToLower(endpoint))
+		return a.Role.Includes(role) && (a.Endpoint == "" || a.Endpoint == strings.ToLower(endpoint))
 	})
 }
 
