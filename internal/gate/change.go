@@ -119,7 +119,7 @@ func (f Facts) restore(format string, args ...any) Decision {
 	if f.own() {
 		hold = *next.Hold
 	}
-	hold.Restoring, hold.Updated = true, e.Updated
+	hold.Restoring, hold.Updated, hold.PullRequest, hold.URL = true, e.Updated, e.PullRequest, e.URL
 	next.Hold = &hold
 	return Decision{Decision: Restore, Reason: fmt.Sprintf(format, args...)}.with(next)
 }

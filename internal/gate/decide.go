@@ -184,8 +184,9 @@ func (f Facts) unchanged() Decision {
 		return f.deploy("%s holds the endpoint, but what is live is not what it has (%s)", f.Event, changed(f.Tree.Changes))
 	}
 	next := f.World.Record
-	hold := *next.Hold
-	hold.Head, hold.Updated, hold.Rollout, hold.Restoring = f.Event.Head, f.Event.Updated, f.World.Live.Rollout.ID, false
+	hold, e := *next.Hold, f.Event
+	hold.PullRequest, hold.Branch, hold.URL, hold.Head, hold.Updated = e.PullRequest, e.HeadBranch, e.URL, e.Head, e.Updated
+	hold.Rollout, hold.Restoring = f.World.Live.Rollout.ID, false
 	next.Hold = &hold
 	return pass("%s has this very content live by rollout %s, and holds the endpoint: it is not deployed again", f.Event, f.World.Live.Rollout.ID).with(next)
 }
