@@ -39,7 +39,7 @@ type RoleAssignment struct {
 }
 
 // FederatedCredential is what a principal may log in with instead of a secret: an assertion of the
-// issuer for the audience, about one of the subjects, with these values of claims where it has them.
+// issuer for the audience, about one of the subjects, with these values of claims.
 type FederatedCredential struct {
 	Issuer   string            `json:"issuer"`
 	Audience string            `json:"audience"`

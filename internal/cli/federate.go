@@ -32,7 +32,7 @@ them. Issuer, subject and audience must match exactly, in case too.
 
 A token's subject has the repository's name or, for repositories made, renamed or moved after
 15 July 2026, name and numeric ids. With --repository-id and --owner-id both forms are trusted, and a token
-that has other ids isn't, so that whoever takes over the repository's name later can't log in. Of a
+that has other ids, or none, is not, so that whoever takes over the repository's name later can't log in. Of a
 repository on GitHub, gh api repos/OWNER/NAME --jq '.id, .owner.id' tells both.
 
 NAME may be the principal's client id. Only an owner may do this.`,

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/url"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/json" // unlike encoding/json it takes "Sub" for no "sub", and no name twice
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"hotswap/internal/online"
@@ -65,7 +65,7 @@ func (a *Authority) byAssertion(ctx context.Context, form url.Values, resource s
 	if err := a.issuers.verify(ctx, trusted.Issuer, trusted.Audience, assertion); err != nil {
 		return Principal{}, err
 	}
-	return record.Principal, a.spend(ctx, said, times, assertion, resource)
+	return record.Principal, a.spend(ctx, said, times, resource)
 }
 
 // parseAssertion reads what an assertion says. Nothing of it is proven by that.
@@ -89,11 +89,15 @@ func parseAssertion(assertion string) (presented, jwt.Claims, error) {
 		payload = parsed.UnsafePayloadWithoutVerification()
 		decoder = json.NewDecoder(bytes.NewReader(payload))
 	)
-	decoder.UseNumber() // ids stay what they are
+	decoder.SetNumberType(json.UnmarshalJSONNumber) // ids stay what they are
 	if err := errors.Join(json.Unmarshal(payload, &times), decoder.Decode(&all)); err != nil {
 		return presented{}, jwt.Claims{}, malformed(err.Error())
 	}
-	return presented{Issuer: times.Issuer, Subject: times.Subject, Audience: times.Audience, ID: times.ID, all: all}, times, nil
+	id := times.ID
+	if id == "" { // what is signed: the text around it can be written in several ways
+		id = string(payload)
+	}
+	return presented{Issuer: times.Issuer, Subject: times.Subject, Audience: times.Audience, ID: id, all: all}, times, nil
 }
 
 func checkTimes(c jwt.Claims) error {
@@ -120,12 +124,8 @@ func checkTimes(c jwt.Claims) error {
 
 // spend lets an assertion have one token for each resource: az uses one for several resources,
 // and nobody has a use for two of one.
-func (a *Authority) spend(ctx context.Context, said presented, times jwt.Claims, assertion, resource string) error {
-	id := said.ID
-	if id == "" {
-		id = assertion
-	}
-	sum := sha256.Sum256([]byte(said.Issuer + "\x00" + id + "\x00" + resource))
+func (a *Authority) spend(ctx context.Context, said presented, times jwt.Claims, resource string) error {
+	sum := sha256.Sum256([]byte(said.Issuer + "\x00" + said.ID + "\x00" + resource))
 	first, err := a.options.Assertions.Spend(ctx, hex.EncodeToString(sum[:]), times.Expiry.Time().Add(leeway))
 	if err != nil {
 		return online.Errorf(online.CodeOf(err), "note the use of an assertion: %w", err)

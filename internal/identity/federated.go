@@ -1,12 +1,13 @@
 package identity
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/go-jose/go-jose/v4/json"
 
 	"hotswap/internal/online"
 )
@@ -18,8 +19,8 @@ type Federated struct {
 	Issuer   string
 	Audience string
 	Subjects []string // one, or the forms in which the issuer may write the same one
-	// Claims must have these values where the assertion has them: the ids that stay with a
-	// repository and its owner, so that whoever takes over their names later isn't trusted.
+	// Claims must be there with these values: the ids that stay with a repository and its owner, so
+	// that whoever takes over their names later isn't trusted.
 	Claims map[string]string
 }
 
@@ -86,7 +87,12 @@ func match(all []Federated, p presented) (Federated, error) {
 	var differs string
 	if !keep(func(f Federated) bool {
 		for name, want := range f.Claims {
-			if got, has := p.claim(name); has && got != want {
+			got, has := p.claim(name)
+			if !has {
+				differs = "without claim " + name
+				return false
+			}
+			if got != want {
 				differs = fmt.Sprintf("%s %q", name, got)
 				return false
 			}
@@ -103,7 +109,7 @@ type presented struct {
 	Issuer   string
 	Subject  string
 	Audience []string
-	ID       string // its jti, "" where it has none
+	ID       string // its jti, or all that it says where it has none
 	all      map[string]any
 }
 
