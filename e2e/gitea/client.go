@@ -78,6 +78,12 @@ func (u User) Must(t testing.TB, method, path string, in, out any) {
 	}
 }
 
+// CloneURL is where git finds a repository, with the right to push that the user has.
+func (u User) CloneURL(repository string) string {
+	scheme, rest, _ := strings.Cut(strings.TrimSuffix(u.url, "/api/v1"), "://")
+	return fmt.Sprintf("%s://%s:%s@%s/%s.git", scheme, u.Name, u.Token, rest, repository)
+}
+
 // NewUser makes a user with a token for all that a user may do.
 func (s *Server) NewUser(t testing.TB, name string) User {
 	t.Helper()

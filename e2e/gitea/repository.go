@@ -3,7 +3,6 @@ package gitea
 import (
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -33,18 +32,8 @@ func (s *Server) Adopt(t testing.TB, name, dir string) *Repository {
 	t.Helper()
 	s.Must(t, "POST", "/user/repos", map[string]any{"name": name}, nil)
 	r := &Repository{Server: s, Name: Admin + "/" + name, Dir: dir}
-	r.Git(t, "remote", "add", "origin", s.cloneURL(r.Name))
+	r.Git(t, "remote", "add", "origin", s.CloneURL(r.Name))
 	return r
-}
-
-// cloneURL is where git finds a repository, with the right to push.
-func (s *Server) cloneURL(repository string) string {
-	u, err := url.Parse(s.URL)
-	if err != nil {
-		panic(err) // because Start made it
-	}
-	u.User = url.UserPassword(Admin, s.Token)
-	return u.JoinPath(repository + ".git").String()
 }
 
 // Git runs git in the clone, and returns what it says.
@@ -174,6 +163,12 @@ func (r *Repository) TryMerge(t testing.TB, number int, force bool) error {
 func (r *Repository) Close(t testing.TB, number int) {
 	t.Helper()
 	r.Must(t, "PATCH", fmt.Sprintf("/pulls/%d", number), map[string]any{"state": "closed"}, nil)
+}
+
+// Reopen opens a pull request again.
+func (r *Repository) Reopen(t testing.TB, number int) {
+	t.Helper()
+	r.Must(t, "PATCH", fmt.Sprintf("/pulls/%d", number), map[string]any{"state": "open"}, nil)
 }
 
 // Status is a commit's state in one context, "" where there is none.

@@ -35,11 +35,12 @@ type Runner struct {
 	actions []string // what act takes for the actions of other repositories
 	test    testing.TB
 	tasks   sync.WaitGroup
+	paused  sync.Mutex // held while no task may be taken
 }
 
 // Run runs the server's jobs until the test ends. Steps see the given environment, and nothing else of the test's
 // but PATH.
-func (s *Server) Run(t testing.TB, environ ...string) {
+func (s *Server) Run(t testing.TB, environ ...string) *Runner {
 	t.Helper()
 	r := &Runner{
 		rpc: runnerv1connect.NewRunnerServiceClient(http.DefaultClient, s.URL+"/api/actions"),
@@ -66,12 +67,21 @@ func (s *Server) Run(t testing.TB, environ ...string) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	r.tasks.Go(func() { r.poll(ctx) })
 	t.Cleanup(func() { cancel(); r.tasks.Wait() })
+	return r
+}
+
+// Pause lets the runner take no more jobs until the returned function is called.
+func (r *Runner) Pause() (resume func()) {
+	r.paused.Lock()
+	return r.paused.Unlock
 }
 
 // poll asks for tasks and starts each. Version 0 is what a runner says that wants to have whatever waits.
 func (r *Runner) poll(ctx context.Context) {
 	for ctx.Err() == nil {
+		r.paused.Lock()
 		got, err := r.rpc.FetchTask(ctx, connect.NewRequest(&runnerv1.FetchTaskRequest{}))
+		r.paused.Unlock()
 		switch {
 		case ctx.Err() != nil:
 		case err != nil:

@@ -1,6 +1,7 @@
 package gitea_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -12,17 +13,18 @@ import (
 // team is a repository on Gitea whose pull requests deploy to a workspace of hotswap serve.
 type team struct {
 	*gitea.Repository
-	work  *rig.Repository // the clone, with what hotswap init wrote
-	cloud *rig.Server
+	work   *rig.Repository // the clone, with what hotswap init wrote
+	cloud  *rig.Server
+	runner *gitea.Runner
 }
 
-// newTeam makes one as its owner would: hotswap init, the credential and the place of hotswap at the forge, a first model.
+// newTeam makes one as its owner would, with the credential and the place of hotswap at the forge.
 func newTeam(t *testing.T, name string) *team {
 	t.Helper()
 	cloud := rig.Start(t)
 	forge := gitea.Start(t)
 	work := rig.NewRepository(t, name)
-	w := &team{forge.Adopt(t, name, work.Dir), work, cloud}
+	w := &team{Repository: forge.Adopt(t, name, work.Dir), work: work, cloud: cloud}
 	w.Must(t, "PUT", "/actions/secrets/AZURE_SERVICE_PRINCIPAL", map[string]any{"data": cloud.Credentials}, nil)
 	w.Must(t, "POST", "/actions/variables/HOTSWAP_PATH", map[string]any{"value": rig.Program(t, "hotswap")}, nil)
 	w.Push(t, "main")
@@ -45,6 +47,33 @@ func (w *team) serves(t *testing.T, want string) {
 	if _, script := w.cloud.Answer(t, w.work.Endpoint); script != want {
 		t.Errorf("the endpoint serves script %q, want %q", script, want)
 	}
+}
+
+// stands requires which commit of main the endpoint stands for, and which pull request holds it; 0 is none.
+func (w *team) stands(t *testing.T, commit string, holder int) {
+	t.Helper()
+	var status struct {
+		Main *struct{ Commit string }
+		Hold *struct{ PullRequest int }
+	}
+	out := rig.Must(t, w.cloud.Hotswap("status", "-e", w.work.Endpoint, "-o", "json"))
+	if err := json.Unmarshal([]byte(out), &status); err != nil {
+		t.Fatal(err)
+	}
+	if status.Main == nil || status.Main.Commit != commit {
+		t.Errorf("main stands for %+v, want %s", status.Main, commit)
+	}
+	if held := status.Hold != nil; held != (holder != 0) || held && status.Hold.PullRequest != holder {
+		t.Errorf("the endpoint is held by %+v, want #%d", status.Hold, holder)
+	}
+}
+
+// main is the commit that the forge has as main.
+func (w *team) main(t *testing.T) string {
+	t.Helper()
+	var b struct{ Commit struct{ ID string } }
+	w.Must(t, "GET", "/branches/main", nil, &b)
+	return b.Commit.ID
 }
 
 // check waits for the required check of a commit, and requires how it ended.
@@ -90,7 +119,7 @@ func TestStory(t *testing.T) {
 	w := newTeam(t, "fares")
 	w.testQueue(t)
 	w.cloud.Register(t, "fares", "first")
-	w.Server.Run(t, "SSL_CERT_FILE="+w.cloud.CA)
+	w.runner = w.Server.Run(t, "SSL_CERT_FILE="+w.cloud.CA)
 
 	// Main is live first, by a run that somebody starts.
 	run := w.Ended(t, func() {
@@ -100,15 +129,19 @@ func TestStory(t *testing.T) {
 		t.Fatalf("the run on main is %+v\n%s", run, w.Log(t, run.ID))
 	}
 	w.serves(t, "one")
+	w.stands(t, w.main(t), 0)
 	clients := w.cloud.Clients(t, w.work.Endpoint)
 	if c := protect(t, w.Repository); c.Action != "create" {
 		t.Errorf("protect: %+v", c)
 	}
 
-	w.testMerged(t)
+	main := w.testMerged(t)
 	w.testUnrelated(t)
+	w.testFork(t)
 	w.testFails(t)
+	w.stands(t, main, 0)
 	w.testClosed(t)
+	w.stands(t, main, 0)
 	if answers := clients.Stop(t); answers["first"] == 0 {
 		t.Errorf("the clients had these answers: %v", answers)
 	}
@@ -134,15 +167,20 @@ func (w *team) testQueue(t *testing.T) {
 	}
 }
 
-// testMerged takes a pull request from its opening to its merge, and a second one that comes in between.
-func (w *team) testMerged(t *testing.T) {
+// testMerged takes a pull request from its opening to its merge, with a second one that comes in between, and returns what
+// main is then.
+func (w *team) testMerged(t *testing.T) (main string) {
 	t.Helper()
+	main = w.main(t)
 	head := w.script(t, "better", `"one"`, `"two"`)
-	n := w.PullRequest(t, "better", "A better model")
-	w.refused(t, n) // the check is not there, or is pending
+	resume := w.runner.Pause()
+	n := w.open(t, "better", "A better $(false) ${{ github.token }} model")
+	w.refused(t, n) // the check is pending
+	resume()
 	w.check(t, head, "success")
 	w.quiet(t)
 	w.serves(t, "two")
+	w.stands(t, main, n)
 	first := w.Comments(t, n)
 	if len(first) != 1 || !strings.Contains(first[0], "blue") && !strings.Contains(first[0], "green") {
 		t.Errorf("the comments are %q\n%s", first, w.Log(t, w.Runs(t)[0].ID))
@@ -171,8 +209,22 @@ func (w *team) testMerged(t *testing.T) {
 		t.Errorf("the run of the merge is %+v\n%s", run, w.Log(t, run.ID))
 	}
 	w.serves(t, "three")
+	main = w.main(t)
+	w.stands(t, main, 0)
 	w.Pull(t)
-	w.Close(t, number)
+	w.Ended(t, func() { w.Close(t, number) })
+	return main
+}
+
+// open opens a pull request as a team's CI does.
+func (w *team) open(t *testing.T, branch, title string) int {
+	t.Helper()
+	var pull struct{ Number int }
+	got := hotswap(t, w.Repository, w.Server.Token, "pr", "open", "--head", branch, "--title", title, "-o", "json")
+	if err := json.Unmarshal([]byte(got.Stdout), &pull); err != nil || got.Code != 0 {
+		t.Fatalf("hotswap pr open: %v, %s", err, got)
+	}
+	return pull.Number
 }
 
 // testUnrelated shows that what is not about the model passes at once.
@@ -188,18 +240,56 @@ func (w *team) testUnrelated(t *testing.T) {
 	if now := w.cloud.Status(t, w.work.Endpoint).Rollout.Rollout; now != rollout {
 		t.Errorf("rollout %s was made for it", now)
 	}
-	if err := w.Merge(t, n); err != nil {
-		t.Errorf("the merge: %v", err)
+	run := w.Ended(t, func() {
+		if err := w.Merge(t, n); err != nil {
+			t.Errorf("the merge: %v", err)
+		}
+	})
+	if run.Conclusion != "success" {
+		t.Errorf("the run of the merge is %+v\n%s", run, w.Log(t, run.ID))
 	}
 	w.Pull(t)
 }
 
-// testFails shows what a model that fails its tests comes to.
+// testFork shows that a fork's pull request is decided without a credential, as its runs have none.
+func (w *team) testFork(t *testing.T) {
+	t.Helper()
+	colleague := w.Server.NewUser(t, "colleague")
+	w.Must(t, "PUT", "/collaborators/colleague", map[string]any{"permission": "write"}, nil) // else the run waits for approval
+	colleague.Must(t, "POST", "/repos/"+w.Name+"/forks", map[string]any{}, nil)
+	w.Checkout(t, "theirs")
+	w.work.Replace(t, "scoring/src/score.py", `"three"`, `"theirs"`)
+	head := w.work.Commit(t, "from outside")
+	w.Git(t, "push", "--quiet", colleague.CloneURL("colleague/"+w.work.Endpoint), "theirs")
+	var pr struct{ Number int }
+	gitea.Eventually(t, "the fork's pull request", func() error {
+		return colleague.Do("POST", "/repos/"+w.Name+"/pulls", map[string]any{"head": "colleague:theirs", "base": "main", "title": "From outside"}, &pr)
+	})
+	w.check(t, head, "failure")
+	w.log(t, "comes from a fork")
+	w.refused(t, pr.Number)
+	w.serves(t, "three")
+	w.Ended(t, func() { w.Close(t, pr.Number) })
+}
+
+// testFails shows what becomes of a model that fails its tests, and that it is not even deployed as long as it is a draft.
 func (w *team) testFails(t *testing.T) {
 	t.Helper()
+	rollout := w.cloud.Status(t, w.work.Endpoint).Rollout.Rollout
 	head := w.script(t, "worse", `2 * json`, `3 * json`)
-	n := w.PullRequest(t, "worse", "A worse model")
+	n := w.PullRequest(t, "worse", "WIP: A worse model")
 	w.check(t, head, "failure")
+	w.log(t, "is a draft")
+	if now := w.cloud.Status(t, w.work.Endpoint).Rollout.Rollout; now != rollout {
+		t.Errorf("rollout %s was made for a draft", now)
+	}
+
+	w.Must(t, "PATCH", fmt.Sprintf("/pulls/%d", n), map[string]any{"title": "A worse model"}, nil)
+	w.Ended(t, func() { w.Close(t, n) })
+	if run := w.Ended(t, func() { w.Reopen(t, n) }); run.Conclusion != "failure" {
+		t.Errorf("the run is %+v\n%s", run, w.Log(t, run.ID))
+	}
+	w.log(t, "doubles") // the test that it fails
 	w.refused(t, n)
 	w.serves(t, "three")
 	w.Ended(t, func() { w.Close(t, n) })
