@@ -31,6 +31,7 @@ type Event struct {
 
 	Head, HeadBranch string // the newest commit; of a dispatch, what is checked out
 	Base, BaseBranch string
+	MergeBase        string    // where the branch has left its base, by Gitea, whose Base is what the base has by now; else ""
 	Merge            string    // the commit that a merge has made
 	Branch           string    // of a dispatch; "" for a tag
 	DefaultBranch    string    // of the repository
@@ -58,6 +59,7 @@ type payload struct {
 		State          string
 		MergeCommitSHA string    `json:"merge_commit_sha"`
 		MergedCommitID string    `json:"merged_commit_id"` // Gitea's older name
+		MergeBase      string    `json:"merge_base"`       // Gitea's alone
 		UpdatedAt      time.Time `json:"updated_at"`
 		Head, Base     end
 	} `json:"pull_request"`
@@ -118,6 +120,9 @@ func (p payload) pullRequest(e Event) (Event, error) {
 	e.PullRequest, e.Title, e.URL, e.Draft, e.Updated = max(r.Number, p.Number), r.Title, r.HTMLURL, r.Draft, r.UpdatedAt
 	e.Head, e.HeadBranch, e.Base, e.BaseBranch = r.Head.SHA, branchName(r.Head.Ref), r.Base.SHA, branchName(r.Base.Ref)
 	e.Fork = r.Head.foreign(r.Base)
+	if isCommit(r.MergeBase) {
+		e.MergeBase = r.MergeBase
+	}
 	e.Kind = Open
 	switch {
 	case r.Merged:

@@ -86,29 +86,64 @@ func (r *Repository) Show(ctx context.Context, commit, name string) ([]byte, boo
 
 // Changed lists the files that the event changes: those of a pull request since it left its base,
 // with those that the merge itself has brought, and those of a merge group. A file that was moved
-// is there by both of its names.
+// is there by both of its names. What is closed unmerged changes nothing.
 func (r *Repository) Changed(ctx context.Context, e Event) ([]string, error) {
-	if e.Kind == Dispatched {
+	switch e.Kind {
+	case Dispatched, Closed:
 		return nil, nil
+	case Merged:
+		return r.merged(ctx, e)
 	}
 	for _, commit := range []string{e.Base, e.Head} {
-		if _, err := r.git(ctx, "cat-file", "-e", commit+"^{commit}"); err != nil {
-			return nil, online.Errorf(online.Invalid, "commit %s of %s is not in the checkout: check out with fetch-depth: 0: %w", short(commit), e, err)
+		if err := r.has(ctx, e, commit); err != nil {
+			return nil, err
 		}
 	}
 	if e.Kind == Queued {
 		return r.diff(ctx, e.Base, e.Head)
 	}
-	from, err := r.git(ctx, "merge-base", e.Base, e.Head)
-	if err != nil {
-		return nil, online.Errorf(online.Invalid, "commit %s and its base %s have no history in common: %w", short(e.Head), short(e.Base), err)
+	return r.since(ctx, e.Base, e.Head)
+}
+
+// merged lists the files of a merged pull request. Its branch may be deleted, and of a squash or a
+// rebase no other has its commits: then it is what main has got since the pull request's base.
+func (r *Repository) merged(ctx context.Context, e Event) ([]string, error) {
+	base := e.Base
+	if e.MergeBase != "" && r.has(ctx, e, e.MergeBase) == nil {
+		base = e.MergeBase
 	}
-	names, err := r.diff(ctx, strings.TrimSpace(string(from)), e.Head)
-	if err != nil || e.Kind != Merged {
-		return names, err
+	for _, commit := range []string{base, e.Merge} {
+		if err := r.has(ctx, e, commit); err != nil {
+			return nil, err
+		}
+	}
+	head := e.Head
+	if r.has(ctx, e, head) != nil {
+		head = e.Merge
+	}
+	names, err := r.since(ctx, base, head)
+	if err != nil {
+		return nil, err
 	}
 	brought, err := r.diff(ctx, e.Merge+"^1", e.Merge)
 	return append(names, brought...), err
+}
+
+// has makes sure that the checkout has a commit.
+func (r *Repository) has(ctx context.Context, e Event, commit string) error {
+	if _, err := r.git(ctx, "cat-file", "-e", commit+"^{commit}"); err != nil {
+		return online.Errorf(online.Invalid, "commit %s of %s is not in the checkout: check out with fetch-depth: 0: %w", short(commit), e, err)
+	}
+	return nil
+}
+
+// since lists what has changed to head since it left base.
+func (r *Repository) since(ctx context.Context, base, head string) ([]string, error) {
+	from, err := r.git(ctx, "merge-base", base, head)
+	if err != nil {
+		return nil, online.Errorf(online.Invalid, "commit %s and its base %s have no history in common: %w", short(head), short(base), err)
+	}
+	return r.diff(ctx, strings.TrimSpace(string(from)), head)
 }
 
 func (r *Repository) diff(ctx context.Context, from, to string) ([]string, error) {

@@ -212,6 +212,7 @@ func TestReadEvent(t *testing.T) { //nolint:gocyclo // because it is a table of 
 		"closed":              {"pull_request", pull("closed", "", repo), func(e Event) bool { return e.Kind == Closed }, ""},
 		"merged":              {"pull_request", pull("closed", `"merged": true, "merge_commit_sha": "`+headB+`",`, repo), func(e Event) bool { return e.Kind == Merged && e.main() == headB }, ""},
 		"merged, old Gitea":   {"pull_request", pull("closed", `"merged": true, "merged_commit_id": "`+headB+`",`, repo), func(e Event) bool { return e.Merge == headB }, ""},
+		"merged, on Gitea":    {"pull_request", pull("closed", `"merged": true, "merge_commit_sha": "`+headB+`", "merge_base": "`+mainA+`",`, repo), func(e Event) bool { return e.MergeBase == mainA }, ""},
 		"merged, no commit":   {"pull_request", pull("closed", `"merged": true,`, repo), nil, "no commit of the merge"},
 		"an option for git":   {"pull_request", strings.Replace(pull("opened", "", repo), headA, "--upload-pack=x", 1), nil, "no head commit"},
 		"no pull request":     {"pull_request", `{}`, nil, "no pull request"},
