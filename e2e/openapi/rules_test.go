@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -291,5 +292,39 @@ func TestProtectionThatIsNotReadable(t *testing.T) {
 	s.state.mayNotReadAdministered = false
 	if p, lacks, err = s.dial().Lacks(t.Context(), rule); err != nil || len(lacks) > 0 || !p.UpToDate || len(p.Unread) > 0 {
 		t.Errorf("%+v lacks %q, %v", p, lacks, err)
+	}
+}
+
+// What was written is read until it is in force, and is not called done before.
+func TestProtectIsConfirmed(t *testing.T) {
+	newStub(t) // the description is read outside of the bubble
+	for name, tt := range map[string]struct {
+		lag  int // reads of the branch's rules that find none
+		says string
+	}{
+		"a copy that lags": {lag: 4},
+		"never, it seems":  {lag: 99, says: `ruleset "Hotswap: main" was written, but of the rule of main this is not in force: a pull request is required, check`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newStub(t)
+				s.fault = func(name string, n int) *answer {
+					if strings.Contains(name, "/rules/branches/") && n <= tt.lag {
+						return ok([]object{})
+					}
+					return nil
+				}
+				c, err := s.dial().Protect(t.Context(), rule)
+				if tt.says == "" && (err != nil || !c.After.PullRequest) {
+					t.Errorf("%+v, %v", c, err)
+				}
+				if tt.says != "" {
+					code(t, err, online.Conflict, tt.says)
+				}
+				if len(s.writes()) != 1 {
+					t.Errorf("wrote %q", s.writes())
+				}
+			})
+		})
 	}
 }
