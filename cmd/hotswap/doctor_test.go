@@ -116,14 +116,16 @@ func TestDoctorTellsWhatARoleLacks(t *testing.T) {
 	s := startServer(t)
 	dir := newRepository(t)
 	rows := map[string]struct{ failed, lacks []string }{
-		"reader":   {[]string{"storage access", "workspace roles"}, []string{"onlineEndpoints/write", "deployments/write", "listKeys/action", "listSecrets/action"}},
-		"scorer":   {[]string{"storage access", "workspace roles"}, []string{"onlineEndpoints/write", "deployments/write", "listSecrets/action"}},
-		"deployer": {nil, nil},
+		"reader":                        {[]string{"storage access", "workspace roles"}, []string{"onlineEndpoints/write", "deployments/write", "listKeys/action", "listSecrets/action"}},
+		"scorer":                        {[]string{"storage access", "workspace roles"}, []string{"onlineEndpoints/write", "deployments/write", "listSecrets/action"}},
+		"deployer":                      {nil, nil},
+		"deployer --endpoint taxi-fare": {nil, nil},
 	}
 	for role, want := range rows {
 		t.Run(role, func(t *testing.T) {
+			words := strings.Fields(role)
 			credential := filepath.Join(t.TempDir(), "p.json")
-			s.must(t, "principal", "create", "the-"+role, "--role", role, "--save", credential)
+			s.must(t, append([]string{"principal", "create", "the-" + strings.Join(words, ""), "--save", credential, "--role"}, words...)...)
 			all, r := s.examine(t, dir, nil, "--credentials", credential)
 			if got := with(all, "failed"); !slices.Equal(got, want.failed) || (r.code == 0) != (want.failed == nil) {
 				t.Fatalf("failed: %q, want %q\n%s", got, want.failed, r)
