@@ -1,6 +1,7 @@
 package azure
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -58,3 +59,19 @@ func (a *Account) ClientID() string { return a.login.client }
 
 // Azure reports whether the cloud is one of Azure's own, and not hotswap serve or a private one.
 func (a *Account) Azure() bool { return a.login.cloud.known }
+
+// Mend is the command that mends a login which failed with err, nil where none is known to.
+func (a *Account) Mend(err error) []string {
+	refused, is := errors.AsType[*RefusedError](err)
+	switch {
+	case is && refused.Untrusted:
+		return a.Trust(refused.Assertion)
+	case is || online.CodeOf(err) != online.Unauthenticated:
+		return nil
+	case a.login.from == azSession:
+		return []string{"az", "login"}
+	case a.Azure() && a.ClientID() != "":
+		return []string{"az", "ad", "app", "credential", "reset", "--id", a.ClientID(), "--append"}
+	}
+	return nil
+}

@@ -28,6 +28,9 @@ type principal struct {
 	ManagerURL     string `json:"resourceManagerEndpointUrl"`
 }
 
+// azSession is where the last credential of all comes from.
+const azSession = "the az session"
+
 // login is who to be, and in which cloud.
 type login struct {
 	who, from  string // for people: no secret
@@ -60,7 +63,7 @@ func findLogin(o Options) (login, error) {
 		}
 	}
 	return login{
-		who: "the signed-in account", from: "the az session", cloud: place{cloud.AzurePublic, true},
+		who: "the signed-in account", from: azSession, cloud: place{cloud.AzurePublic, true},
 		credential: func(policy.ClientOptions) (azcore.TokenCredential, error) {
 			return azidentity.NewAzureCLICredential(&azidentity.AzureCLICredentialOptions{Subscription: o.Workspace.Subscription})
 		},

@@ -363,3 +363,34 @@ func TestTrustIsACommand(t *testing.T) {
 		t.Errorf("Trust = %q", got)
 	}
 }
+
+func TestMend(t *testing.T) {
+	const principal = `{"clientId":"app","clientSecret":"hush","tenantId":"t"}`
+	refused := online.Errorf(online.Unauthenticated, "no")
+	trust := online.Errorf(online.Unauthenticated, "no: %w", &azure.RefusedError{Untrusted: true, Assertion: azure.Assertion{Subject: "s"}})
+	other := online.Errorf(online.Unauthenticated, "no: %w", &azure.RefusedError{})
+	tests := map[string]struct {
+		credentials string
+		err         error
+		want        string
+	}{
+		"a secret":          {principal, refused, "az ad app credential reset --id app --append"},
+		"of our server":     {strings.Replace(principal, "{", `{"resourceManagerEndpointUrl":"https://localhost:1",`, 1), refused, ""},
+		"the az session":    {"", refused, "az login"},
+		"not reached":       {"", online.Errorf(online.Unavailable, "no"), ""},
+		"not trusted":       {principal, trust, "az ad app federated-credential create --id app"},
+		"refused otherwise": {principal, other, ""},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			env := map[string]string{"AZURE_CREDENTIALS": tt.credentials}
+			a, err := azure.SignIn(azure.Options{Getenv: func(name string) string { return env[name] }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(a.Mend(tt.err), " "); !strings.HasPrefix(got, tt.want) || (got == "") != (tt.want == "") {
+				t.Errorf("Mend = %q, want %q", got, tt.want)
+			}
+		})
+	}
+}

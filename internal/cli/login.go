@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"errors"
 	"strings"
 	"time"
 
@@ -106,8 +105,8 @@ func (v *loginView) signIn(ctx context.Context, account *azure.Account) error {
 	}
 	p, err := account.Principal(ctx)
 	if err != nil {
-		if refused, is := errors.AsType[*azure.RefusedError](err); is && refused.Untrusted {
-			v.Fix = []string{doctor.Command(account.Trust(refused.Assertion)...)}
+		if command := account.Mend(err); command != nil {
+			v.Fix = []string{doctor.Command(command...)}
 		}
 		return err
 	}

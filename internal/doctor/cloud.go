@@ -11,18 +11,25 @@ import (
 
 func (f *facts) credential() Finding {
 	if err := f.account.err; err != nil {
+		if f.InJob && online.CodeOf(err) == online.Unauthenticated {
+			return failed([]string{f.grantLine("id-token: write")}, "%v", err)
+		}
 		return failed([]string{"hotswap login"}, "%v", err)
 	}
-	account := f.account.is
-	source := account.Sources()[0]
+	source := f.account.is.Sources()[0]
 	if err := f.principal.err; err != nil {
-		if refused, is := errors.AsType[*azure.RefusedError](err); is && refused.Untrusted {
-			return failed([]string{Command(account.Trust(refused.Assertion)...)}, "%v", err)
-		}
-		return failed([]string{"hotswap login"}, "%s (%s): %v", source.Value, source.From, err)
+		return failed(f.mend(err), "%s (%s): %v", source.Value, source.From, err)
 	}
 	p := f.principal.is
 	return ok("%s (%s), logged in as %s", source.Value, source.From, cmp.Or(p.Name, p.App, p.ID))
+}
+
+// mend is what to run where the login failed.
+func (f *facts) mend(err error) []string {
+	if command := f.account.is.Mend(err); command != nil {
+		return []string{Command(command...)}
+	}
+	return []string{"hotswap login"}
 }
 
 // subject is about the one thing in an assertion that differs from run to run.
@@ -41,7 +48,7 @@ func (f *facts) subject() Finding {
 	}
 	said := f.assertion.is
 	if refused, is := errors.AsType[*azure.RefusedError](f.principal.err); is && refused.Untrusted {
-		return failed([]string{Command(f.account.is.Trust(said)...)}, "%q is not trusted: %s", said.Subject, refused.Said)
+		return failed(f.mend(f.principal.err), "%q is not trusted: %s", said.Subject, refused.Said)
 	}
 	if f.principal.err != nil {
 		return after("credential")

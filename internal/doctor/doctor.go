@@ -60,7 +60,7 @@ type Account interface {
 	Assertion(ctx context.Context) (azure.Assertion, bool, error)
 	Federated() bool
 	Sources() []azure.Source
-	Trust(said azure.Assertion) []string
+	Mend(err error) []string
 }
 
 // Workspace is an Azure ML workspace.

@@ -2,6 +2,7 @@ package doctor_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -50,7 +51,13 @@ func (c *fakeCloud) Federated() bool { return c.federated }
 func (c *fakeCloud) Sources() []azure.Source {
 	return []azure.Source{{What: "credential", Value: "service principal app", From: "somewhere"}}
 }
-func (c *fakeCloud) Trust(said azure.Assertion) []string { return []string{"trust", said.Subject} }
+
+func (c *fakeCloud) Mend(err error) []string {
+	if refused, is := errors.AsType[*azure.RefusedError](err); is {
+		return []string{"trust", refused.Assertion.Subject}
+	}
+	return nil
+}
 
 func (c *fakeCloud) Facts(context.Context) (azure.Facts, error) {
 	return azure.Facts{Location: "here", StorageAccount: "/subscriptions/s/storageAccounts/" + c.account}, c.facts
@@ -110,12 +117,24 @@ func newWorld(t *testing.T) *world {
 	w.options = doctor.Options{
 		Root: root, Rule: forge.Rule{Branch: "main", Check: "Workshop-Deployment"}, InJob: true, Shipped: hotswap.GitHub,
 		Sight: doctor.Sight{
-			SignIn: func() (doctor.Account, error) { return c, c.signIn },
-			Open: func(named azure.Workspace) (doctor.Workspace, error) {
-				c.looked = named
-				return c, c.named
+			SignIn: func() (doctor.Account, error) {
+				if c.signIn != nil {
+					return nil, c.signIn
+				}
+				return c, nil
 			},
-			Repository: func(context.Context) (doctor.Forge, error) { return f, f.unreachable },
+			Open: func(named azure.Workspace) (doctor.Workspace, error) {
+				if c.looked = named; c.named != nil {
+					return nil, c.named
+				}
+				return c, nil
+			},
+			Repository: func(context.Context) (doctor.Forge, error) {
+				if f.unreachable != nil {
+					return nil, f.unreachable
+				}
+				return f, nil
+			},
 		},
 	}
 	return w
@@ -199,15 +218,19 @@ func TestCloud(t *testing.T) {
 		&azure.RefusedError{Said: "AADSTS700213", Assertion: azure.Assertion{Subject: "the subject"}, Untrusted: true})
 	forbidden := online.Errorf(online.Forbidden, "not you")
 	runRows(t, map[string]row{
-		"no credential":           {func(w *world) { w.cloud.signIn = errAny }, "credential", doctor.Failed, "it is down", "hotswap login"},
-		"no login":                {func(w *world) { w.cloud.token = errAny }, "credential", doctor.Failed, "service principal app (somewhere): it is down", "hotswap login"},
+		"no credential":       {func(w *world) { w.cloud.signIn = errAny }, "credential", doctor.Failed, "it is down", "hotswap login"},
+		"no login":            {func(w *world) { w.cloud.token = errAny }, "credential", doctor.Failed, "service principal app (somewhere): it is down", "hotswap login"},
+		"no OIDC for the job": {func(w *world) { w.cloud.signIn = online.Errorf(online.Unauthenticated, "may not") }, "credential", doctor.Failed, "may not", ": permissions: id-token: write"},
+		"none elsewhere": {func(w *world) {
+			w.options.InJob, w.cloud.signIn = false, online.Errorf(online.Unauthenticated, "may not")
+		}, "credential", doctor.Failed, "may not", "hotswap login"},
 		"not trusted":             {func(w *world) { w.cloud.token = untrusted }, "credential", doctor.Failed, "AADSTS700213", "trust 'the subject'"},
 		"after no credential":     {func(w *world) { w.cloud.signIn = errAny }, "oidc subject", doctor.Unknown, `"credential"`, ""},
 		"a secret in the job":     {func(w *world) { w.cloud.federated = false }, "oidc subject", doctor.NotNeeded, "secret", ""},
 		"a secret elsewhere":      {func(w *world) { w.cloud.federated, w.options.InJob = false, false }, "oidc subject", doctor.Unknown, "outside of a workflow", "hotswap login"},
 		"no assertion":            {func(w *world) { w.cloud.assertion = errAny }, "oidc subject", doctor.Failed, "it is down", ": permissions: id-token: write"},
 		"assertion is no JWT":     {func(w *world) { w.cloud.said.Subject = "" }, "oidc subject", doctor.Failed, "no JWT", "hotswap login"},
-		"subject not trusted":     {func(w *world) { w.cloud.token = untrusted }, "oidc subject", doctor.Failed, `"repo:a/b:environment:production" is not trusted: AADSTS700213`, "trust repo:a/b:environment:production"},
+		"subject not trusted":     {func(w *world) { w.cloud.token = untrusted }, "oidc subject", doctor.Failed, `"repo:a/b:environment:production" is not trusted: AADSTS700213`, "trust 'the subject'"},
 		"subject, no token":       {func(w *world) { w.cloud.token = errAny }, "oidc subject", doctor.Unknown, `"credential"`, ""},
 		"subject of one event":    {func(w *world) { w.cloud.said.Subject = "repo:a/b:pull_request" }, "oidc subject", doctor.Unknown, "another event has another subject", "environment: production"},
 		"workspace not named":     {func(w *world) { w.cloud.named = errAny }, "workspace", doctor.Failed, "it is down", "--workspace-name NAME"},
@@ -325,6 +348,16 @@ func TestForge(t *testing.T) {
 		"reports not readable": {func(w *world) { w.forge.reportedIs = errAny }, "reported check", doctor.Unknown, "it is down", ""},
 		"reports, no forge":    {func(w *world) { w.forge.unreachable = noToken }, "reported check", doctor.Unknown, `"branch rule"`, ""},
 	})
+}
+
+func TestABinaryWithoutActions(t *testing.T) {
+	w := newWorld(t)
+	w.options.Shipped = os.DirFS(t.TempDir())
+	all := doctor.Examine(t.Context(), w.options)
+	i := slices.IndexFunc(all, func(f doctor.Finding) bool { return f.Check == "actions" })
+	if all[i].Status != doctor.Unknown {
+		t.Errorf("actions: %+v, want unknown", all[i])
+	}
 }
 
 func TestEveryCheckGoesOnWithNothingThere(t *testing.T) {
