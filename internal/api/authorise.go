@@ -51,15 +51,18 @@ func (s *Server) inScope(r *request) error {
 }
 
 // require refuses a caller that has not the role which a rule asks for, in Azure's words and with
-// what is missing.
+// what is missing: the header tells a client that it needn't name Azure's role for it.
 func (s *Server) require(r *request, a access, endpoint string) error {
 	if a.allows(r.caller.Principal, endpoint) {
 		return nil
 	}
 	need := needs[a]
-	return online.Errorf(online.Forbidden, "The client '%s' with object id '%s' does not have authorization to perform action '%s' over scope '%s' "+
-		"or the scope is invalid. If access was recently granted, please refresh your credentials. It takes the role %s %s.",
-		r.caller.ClientID, r.caller.ObjectID, action(r.route), resource(r.route, r.PathValue), need.role, need.where)
+	return &failure{
+		error: online.Errorf(online.Forbidden, "The client '%s' with object id '%s' does not have authorization to perform action '%s' over scope '%s' "+
+			"or the scope is invalid. If access was recently granted, please refresh your credentials. It takes the role %s %s.",
+			r.caller.ClientID, r.caller.ObjectID, action(r.route), resource(r.route, r.PathValue), need.role, need.where),
+		status: http.StatusForbidden, code: answers[online.Forbidden].code, header: http.Header{"X-Hotswap-Role": {string(need.role)}},
+	}
 }
 
 // action is the name under which Azure's roles know what a route does: the words of its resource's

@@ -281,6 +281,9 @@ func TestRefusalNamesActionAndScope(t *testing.T) {
 			t.Fatal(err)
 		}
 		said := answer.Error.Message
+		if w.Header().Get("x-hotswap-role") == "" {
+			t.Errorf("%s: no header tells the role", path)
+		}
 		if w.Code != 403 || answer.Error.Code != "AuthorizationFailed" || w.Header().Get("x-ms-error-code") != "AuthorizationFailed" ||
 			!strings.HasPrefix(said, "The client 'id-of-reads' with object id 'o-reads' does not have authorization to "+want) || !strings.Contains(said, "It takes the role ") {
 			t.Errorf("%s: %d %s", path, w.Code, w.Body)

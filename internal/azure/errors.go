@@ -77,6 +77,9 @@ func answered(e *azcore.ResponseError, role Role, doing string) error {
 	case http.StatusUnauthorized:
 		return online.Errorf(online.Unauthenticated, "%s: the login is not accepted: %s", doing, text)
 	case http.StatusForbidden:
+		if e.RawResponse != nil && e.RawResponse.Header.Get("x-hotswap-role") != "" { // the text names the role of hotswap serve
+			return online.Errorf(online.Forbidden, "%s: %s", doing, text)
+		}
 		return online.Errorf(online.Forbidden, "%s: %s; ask for the role %q", doing, text, role)
 	}
 	return online.Errorf(codeOf(e.StatusCode), "%s: %s", doing, text)

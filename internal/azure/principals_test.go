@@ -70,6 +70,13 @@ func TestServicePrincipalsFail(t *testing.T) {
 	}
 	_, err := c.CreatePrincipal(t.Context(), "ci", azure.RoleAssignment{Role: "reader"})
 	wantCode(t, "as no owner", err, online.Forbidden, "The client 'x' may not", `ask for the role "owner"`)
+	f.hooks["PUT "+ours+"/ci"] = func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("x-hotswap-role", "owner")
+		reply(w, 403, `{"error":{"code":"AuthorizationFailed","message":"It takes the role owner."}}`)
+	}
+	if _, err = c.CreatePrincipal(t.Context(), "ci", azure.RoleAssignment{Role: "reader"}); err == nil || !strings.HasSuffix(err.Error(), "It takes the role owner.") {
+		t.Errorf("where the server names its role: %v", err)
+	}
 	f.hooks["PUT "+ours+"/ci"] = func(w http.ResponseWriter, _ *http.Request) { reply(w, 409, `{"error":{"message":"taken"}}`) }
 	_, err = c.CreatePrincipal(t.Context(), "ci", azure.RoleAssignment{Role: "reader"})
 	wantCode(t, "a name that is taken", err, online.Conflict, "taken")

@@ -40,13 +40,17 @@ func (c *call) checkToken(op operation, token string) error {
 	if c.options.Bearer != nil {
 		access = c.options.Bearer(token)
 	}
-	reads := strings.Trim(op.account, "rl") == ""
+	reads, role := strings.Trim(op.account, "rl") == "", "deployer"
+	if reads {
+		role = "reader"
+	}
 	switch {
 	case !access.Known:
 		return errBadToken
 	case access.Write || access.Read && reads:
 		return nil
 	}
+	c.w.Header().Set("x-hotswap-role", role) // a client needn't name Azure's role for it
 	return errRole
 }
 

@@ -139,6 +139,8 @@ func (j *Journal) failed(err error, doing string) error {
 	}
 	why := fmt.Sprintf("%s in the workspace's blob store: status %d, %s", doing, e.StatusCode, e.ErrorCode)
 	switch {
+	case e.StatusCode == http.StatusForbidden && e.RawResponse != nil && e.RawResponse.Header.Get("x-hotswap-role") != "": // one of hotswap serve
+		return online.Errorf(online.Forbidden, "%s: ask for the role %q on the workspace", why, e.RawResponse.Header.Get("x-hotswap-role"))
 	case e.StatusCode == http.StatusForbidden:
 		return online.Errorf(online.Forbidden, "%s: ask for the role %q on its storage account", why, role)
 	case e.StatusCode == http.StatusUnauthorized:
