@@ -34,9 +34,9 @@ const (
 
 // Main runs one command and returns the exit code.
 func Main(ctx context.Context, args []string, env Env) int {
-	s := &session{Env: env, commands: env.Stderr}
-	if s.inWorkflow() {
-		s.Stderr = &harmless{to: env.Stderr}
+	s := &session{Env: env, commands: env.Stderr, plain: env.Stdout}
+	if s.inWorkflow() { // a runner looks for commands in both
+		s.Stdout, s.Stderr = &harmless{to: env.Stdout}, &harmless{to: env.Stderr}
 	}
 	root := newRoot(s)
 	root.SetArgs(args)
@@ -97,6 +97,7 @@ type session struct {
 	verbose                                     bool
 
 	commands io.Writer // where a runner looks for its commands: stderr, unguarded
+	plain    io.Writer // stdout, unguarded, for who reads it is no runner
 	raised   *raised   // where the candidate's scoring script failed, as its log says; nil: it does not
 }
 

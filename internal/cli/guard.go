@@ -18,7 +18,7 @@ func newGuard(s *session) *cobra.Command {
 		Hidden: true,
 		Args:   noArguments,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if process.Guard(c.Context(), s.Stdin, s.Stdout) != 0 {
+			if process.Guard(c.Context(), s.Stdin, s.plain) != 0 {
 				return errGuard
 			}
 			return nil

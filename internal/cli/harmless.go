@@ -5,10 +5,14 @@ import "io"
 // harmless passes on what is said to people, without what a runner would take for one of its
 // commands: "::" where a line begins, and "##[" anywhere. Scoring scripts, files and servers are
 // quoted in it (github.com/actions/runner, src/Runner.Common/ActionCommand.cs).
+//
+// The runner passes over whatever Unicode calls a space before the command. So nothing but what is
+// visible in ASCII counts as the line's beginning: a letter of another script there costs no more than
+// a mark that nobody sees.
 type harmless struct {
 	to io.Writer
 
-	inLine bool // something else than blanks is on the line already
+	inLine bool // something visible is on the line already
 	colon  bool // the line begins with one colon
 	hashes int  // that were last written, at most 2
 }
@@ -23,10 +27,10 @@ func (h *harmless) Write(text []byte) (int, error) {
 		if h.colon && c == ':' || h.hashes == 2 && c == '[' {
 			out = append(out, invisible...)
 		}
-		switch c {
-		case '\n', '\r':
+		switch {
+		case c == '\n' || c == '\r':
 			h.inLine, h.colon = false, false
-		case ' ', '\t':
+		case c <= ' ' || c >= 0x7f:
 			h.colon = false
 		default:
 			h.colon = c == ':' && !h.inLine

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -31,9 +32,13 @@ func (t *table) write(w io.Writer) error {
 // print writes v as JSON where that was asked for, else the table of it.
 func (s *session) print(v any, asTable func() *table) error {
 	if s.output == "json" {
-		enc := json.NewEncoder(s.Stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(v)
+		text, err := json.MarshalIndent(v, "", "  ")
+		if err != nil {
+			return err
+		}
+		// The same text to who reads JSON, and no command to a runner.
+		_, err = s.Stdout.Write(append(bytes.ReplaceAll(text, []byte("##["), []byte(`#\u0023[`)), '\n'))
+		return err
 	}
 	return asTable().write(s.Stdout)
 }

@@ -1,10 +1,12 @@
 package cli
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -144,6 +146,9 @@ func TestRunnerTakesNoCommandFromWhatIsQuoted(t *testing.T) {
 		"::error::x":           ":\u200b:error::x",
 		"a\n \t::set-env x":    "a\n \t:\u200b:set-env x",
 		"a\r::stop":            "a\r:\u200b:stop",
+		"\u00a0::set-output":   "\u00a0:\u200b:set-output",
+		"\v\u3000::set-output": "\v\u3000:\u200b:set-output",
+		"\u2028 ::error::x":    "\u2028 :\u200b:error::x",
 		"see ##[set-output x]": "see ##\u200b[set-output x]",
 		"###[x]":               "###\u200b[x]",
 		"# #[x] [::]":          "# #[x] [::]",
@@ -161,6 +166,25 @@ func TestRunnerTakesNoCommandFromWhatIsQuoted(t *testing.T) {
 			if out.String() != want {
 				t.Errorf("%q by %d: got %q, want %q", said, size+1, out.String(), want)
 			}
+		}
+	}
+}
+
+// What is printed is quoted too: a pull request may name its files as it likes.
+func TestRunnerTakesNoCommandFromWhatIsPrinted(t *testing.T) {
+	const paths = "src/##[set-output name=decision]deploy"
+	for _, output := range []string{"table", "json"} {
+		var out, said strings.Builder
+		code := Main(t.Context(), []string{"config", "explain", "-o", output, "--paths", paths}, Env{
+			Stdin: strings.NewReader(""), Stdout: &out, Stderr: &said, Dir: t.TempDir(),
+			Getenv: func(name string) string { return map[string]string{"GITHUB_ACTIONS": "true"}[name] },
+		})
+		if code != done || strings.Contains(out.String(), "##[") || !strings.Contains(out.String(), "set-output") {
+			t.Errorf("%s: %d, %s%s", output, code, out.String(), said.String())
+		}
+		var all []settingView
+		if output == "json" && (json.Unmarshal([]byte(out.String()), &all) != nil || !slices.ContainsFunc(all, func(v settingView) bool { return v.Value == paths })) {
+			t.Errorf("the JSON has another value: %s", out.String())
 		}
 	}
 }
