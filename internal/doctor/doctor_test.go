@@ -33,6 +33,7 @@ type fakeCloud struct {
 	said                            azure.Assertion
 	signIn, assertion, token, named error
 	facts, permissions, store, blob error
+	endpoint                        error    // of the permissions on it
 	actions                         []string // allowed on the workspace
 	onEndpoint                      []string // and by a role on the endpoint
 	identity                        bool     // the datastore has no secret
@@ -66,6 +67,9 @@ func (c *fakeCloud) Facts(context.Context) (azure.Facts, error) {
 func (c *fakeCloud) Permissions(_ context.Context, endpoint string) ([]azure.Permission, error) {
 	if endpoint == "" {
 		return []azure.Permission{{Actions: c.actions}}, c.permissions
+	}
+	if c.endpoint != nil {
+		return nil, c.endpoint
 	}
 	if c.onEndpoint == nil {
 		return nil, online.Errorf(online.NotFound, "no endpoint %q", endpoint)
@@ -224,28 +228,30 @@ func TestCloud(t *testing.T) {
 		"none elsewhere": {func(w *world) {
 			w.options.InJob, w.cloud.signIn = false, online.Errorf(online.Unauthenticated, "may not")
 		}, "credential", doctor.Failed, "may not", "hotswap login"},
-		"not trusted":             {func(w *world) { w.cloud.token = untrusted }, "credential", doctor.Failed, "AADSTS700213", "trust 'the subject'"},
-		"after no credential":     {func(w *world) { w.cloud.signIn = errAny }, "oidc subject", doctor.Unknown, `"credential"`, ""},
-		"a secret in the job":     {func(w *world) { w.cloud.federated = false }, "oidc subject", doctor.NotNeeded, "secret", ""},
-		"a secret elsewhere":      {func(w *world) { w.cloud.federated, w.options.InJob = false, false }, "oidc subject", doctor.Unknown, "outside of a workflow", "hotswap login"},
-		"no assertion":            {func(w *world) { w.cloud.assertion = errAny }, "oidc subject", doctor.Failed, "it is down", ": permissions: id-token: write"},
-		"assertion is no JWT":     {func(w *world) { w.cloud.said.Subject = "" }, "oidc subject", doctor.Failed, "no JWT", "hotswap login"},
-		"subject not trusted":     {func(w *world) { w.cloud.token = untrusted }, "oidc subject", doctor.Failed, `"repo:a/b:environment:production" is not trusted: AADSTS700213`, "trust 'the subject'"},
-		"subject, no token":       {func(w *world) { w.cloud.token = errAny }, "oidc subject", doctor.Unknown, `"credential"`, ""},
-		"subject of one event":    {func(w *world) { w.cloud.said.Subject = "repo:a/b:pull_request" }, "oidc subject", doctor.Unknown, "another event has another subject", "environment: production"},
-		"workspace not named":     {func(w *world) { w.cloud.named = errAny }, "workspace", doctor.Failed, "it is down", "--workspace-name NAME"},
-		"workspace not permitted": {func(w *world) { w.cloud.facts = forbidden }, "workspace", doctor.Failed, "not you", "grant 'AzureML Data Scientist' ''"},
-		"workspace not there":     {func(w *world) { w.cloud.facts = errAny }, "workspace", doctor.Failed, "it is down", "hotswap login"},
-		"workspace, no login":     {func(w *world) { w.cloud.token = errAny }, "workspace", doctor.Unknown, `"credential"`, ""},
-		"roles, no workspace":     {func(w *world) { w.cloud.facts = errAny }, "workspace roles", doctor.Unknown, `"workspace"`, ""},
-		"roles not readable":      {func(w *world) { w.cloud.permissions = errAny }, "workspace roles", doctor.Unknown, "it is down", ""},
-		"datastore not there":     {func(w *world) { w.cloud.store = errAny }, "datastore", doctor.Failed, "it is down", "az ml datastore list"},
-		"datastore not permitted": {func(w *world) { w.cloud.store = forbidden }, "datastore", doctor.Failed, "not you", "grant 'AzureML Data Scientist'"},
-		"datastore, no workspace": {func(w *world) { w.cloud.facts = errAny }, "datastore", doctor.Unknown, `"workspace"`, ""},
-		"blob, no datastore":      {func(w *world) { w.cloud.store = errAny }, "storage access", doctor.Unknown, `"datastore"`, ""},
-		"blob not reached":        {func(w *world) { w.cloud.blob = errAny }, "storage access", doctor.Failed, "firewall", "az storage account show --name acct"},
-		"blob, some error":        {func(w *world) { w.cloud.blob = online.Errorf(online.Internal, "odd") }, "storage access", doctor.Failed, "odd", ""},
-		"blob not permitted":      {func(w *world) { w.cloud.blob = forbidden }, "storage access", doctor.Failed, "not you", "grant 'AzureML Data Scientist'"},
+		"not trusted":              {func(w *world) { w.cloud.token = untrusted }, "credential", doctor.Failed, "AADSTS700213", "trust 'the subject'"},
+		"after no credential":      {func(w *world) { w.cloud.signIn = errAny }, "oidc subject", doctor.Unknown, `"credential"`, ""},
+		"a secret in the job":      {func(w *world) { w.cloud.federated = false }, "oidc subject", doctor.NotNeeded, "secret", ""},
+		"a secret elsewhere":       {func(w *world) { w.cloud.federated, w.options.InJob = false, false }, "oidc subject", doctor.Unknown, "outside of a workflow", "hotswap login"},
+		"no assertion":             {func(w *world) { w.cloud.assertion = errAny }, "oidc subject", doctor.Failed, "it is down", ": permissions: id-token: write"},
+		"assertion is no JWT":      {func(w *world) { w.cloud.said.Subject = "" }, "oidc subject", doctor.Failed, "no JWT", "hotswap login"},
+		"subject not trusted":      {func(w *world) { w.cloud.token = untrusted }, "oidc subject", doctor.Failed, `"repo:a/b:environment:production" is not trusted: AADSTS700213`, "trust 'the subject'"},
+		"subject, no token":        {func(w *world) { w.cloud.token = errAny }, "oidc subject", doctor.Unknown, `"credential"`, ""},
+		"subject of one event":     {func(w *world) { w.cloud.said.Subject = "repo:a/b:pull_request" }, "oidc subject", doctor.Unknown, "another event has another subject", "environment: production"},
+		"workspace not named":      {func(w *world) { w.cloud.named = errAny }, "workspace", doctor.Failed, "it is down", "--workspace-name NAME"},
+		"workspace not permitted":  {func(w *world) { w.cloud.facts = forbidden }, "workspace", doctor.Failed, "not you", "grant 'AzureML Data Scientist' ''"},
+		"workspace not there":      {func(w *world) { w.cloud.facts = errAny }, "workspace", doctor.Failed, "it is down", "hotswap login"},
+		"workspace, no login":      {func(w *world) { w.cloud.token = errAny }, "workspace", doctor.Unknown, `"credential"`, ""},
+		"roles, no workspace":      {func(w *world) { w.cloud.facts = errAny }, "workspace roles", doctor.Unknown, `"workspace"`, ""},
+		"roles not readable":       {func(w *world) { w.cloud.permissions = errAny }, "workspace roles", doctor.Unknown, "it is down", ""},
+		"roles on endpoint hidden": {func(w *world) { w.cloud.endpoint = errAny }, "workspace roles", doctor.Unknown, "it is down", ""},
+		"datastore by identity":    {func(w *world) { w.cloud.identity = true }, "datastore", doctor.OK, "by the identity of whoever opens it", ""},
+		"datastore not there":      {func(w *world) { w.cloud.store = errAny }, "datastore", doctor.Failed, "it is down", "az ml datastore list"},
+		"datastore not permitted":  {func(w *world) { w.cloud.store = forbidden }, "datastore", doctor.Failed, "not you", "grant 'AzureML Data Scientist'"},
+		"datastore, no workspace":  {func(w *world) { w.cloud.facts = errAny }, "datastore", doctor.Unknown, `"workspace"`, ""},
+		"blob, no datastore":       {func(w *world) { w.cloud.store = errAny }, "storage access", doctor.Unknown, `"datastore"`, ""},
+		"blob not reached":         {func(w *world) { w.cloud.blob = errAny }, "storage access", doctor.Failed, "firewall", "az storage account show --name acct"},
+		"blob, some error":         {func(w *world) { w.cloud.blob = online.Errorf(online.Internal, "odd") }, "storage access", doctor.Failed, "odd", ""},
+		"blob not permitted":       {func(w *world) { w.cloud.blob = forbidden }, "storage access", doctor.Failed, "not you", "grant 'AzureML Data Scientist'"},
 		"blob by identity": {
 			func(w *world) { w.cloud.blob, w.cloud.identity = forbidden, true },
 			"storage access", doctor.Failed, "not you", "grant 'Storage Blob Data Contributor' /subscriptions/s/storageAccounts/acct",
@@ -305,6 +311,7 @@ func TestFiles(t *testing.T) {
 		"no endpoint named":    {func(w *world) { w.workflow("  ENDPOINT_FILE: ", "  ELSE: ") }, "endpoint file", doctor.Unknown, "ENDPOINT_FILE", "--endpoint-file FILE"},
 		"named by expression":  {func(w *world) { w.workflow("ENDPOINT_FILE: examples", "ENDPOINT_FILE: ${{ x }}") }, "endpoint file", doctor.Unknown, "ENDPOINT_FILE", "--endpoint-file FILE"},
 		"named by the job":     {func(w *world) { w.workflow("    env:\n", "    env:\n      ENDPOINT_FILE: nowhere.yml\n") }, "endpoint file", doctor.Failed, "nowhere.yml", "edit nowhere.yml"},
+		"named from the root":  {func(w *world) { w.workflow("ENDPOINT_FILE: examples", "ENDPOINT_FILE: "+w.options.Root+"/examples") }, "endpoint file", doctor.OK, "examples/taxi-fare/endpoint.yml is of", ""},
 		"deployment broken":    {func(w *world) { w.edit(dir+"deployment.yml", "instance_count: 1", "instance_count: x") }, "deployment file", doctor.Failed, "deployment.yml:", "edit examples/taxi-fare/deployment.yml"},
 		"no deployment named":  {func(w *world) { w.workflow("  DEPLOYMENT_FILE: ", "  ELSE: ") }, "deployment file", doctor.Unknown, "DEPLOYMENT_FILE", "--deployment-file FILE"},
 		"of another endpoint":  {func(w *world) { w.edit(dir+"endpoint.yml", "name: taxi-fare", "name: other") }, "deployment file", doctor.Failed, `"taxi-fare"`, "endpoint_name: other"},
