@@ -132,7 +132,10 @@ func (s seen) repaired(d Drift, head, by string) (next Record, done bool) {
 	switch {
 	case d.State == Behind:
 		m := s.Live.main()
-		m.Commit, m.By, m.Time = head, by, s.Now
+		m.By, m.Time = by, s.Now
+		if head != "" {
+			m.Commit = head
+		}
 		if next.Main != nil {
 			m.Branch = next.Main.Branch
 		}

@@ -79,10 +79,10 @@ func (t *turn) swapBack(ctx context.Context, want Reinstatement) (bool, error) {
 	return true, t.take(ctx, 0)
 }
 
-// holding finds the deployment with that fingerprint, if it can take traffic.
+// holding finds the deployment with that fingerprint, if it can take traffic: parked it has another.
 func holding(there []azure.Deployment, fingerprint string) *azure.Deployment {
 	for i := range there {
-		if d := &there[i]; d.Fingerprint == fingerprint && d.State == online.Succeeded && !d.Parked() {
+		if d := &there[i]; d.Fingerprint == fingerprint && d.State == online.Succeeded {
 			return d
 		}
 	}
