@@ -55,7 +55,7 @@ func newForge(t *testing.T) *forge {
 		f.asked.Add(1)
 		now := time.Now()
 		token, err := jwt.Signed(signer).Claims(map[string]any{
-			"iss": f.URL, "sub": f.subject.Load(), "aud": r.URL.Query().Get("audience"), "jti": uuid.NewString(), "repository_id": "22", "repository_owner_id": "11", "repository_owner_id": "11",
+			"iss": f.URL, "sub": f.subject.Load(), "aud": r.URL.Query().Get("audience"), "jti": uuid.NewString(), "repository_id": "22", "repository_owner_id": "11",
 			"iat": now.Unix(), "nbf": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
 		}).Serialize()
 		if err != nil || r.Header.Get("Authorization") != "Bearer of-the-job" {
