@@ -9,6 +9,7 @@ replace hotswap => ../
 require (
 	code.gitea.io/actions-proto-go v0.4.1
 	connectrpc.com/connect v1.19.1
+	github.com/goccy/go-yaml v1.19.2
 	github.com/google/go-cmp v0.7.0
 	google.golang.org/protobuf v1.36.9
 )

@@ -52,6 +52,7 @@ func newForge(t *testing.T) *forge {
 	mux := http.NewServeMux()
 	const repo = "/repos/" + repository
 	mux.HandleFunc("GET "+repo, f.answer(func(*http.Request) any { return repositoryJSON(repository) }))
+	mux.HandleFunc("GET /user", f.answer(func(*http.Request) any { return nil })) // the job's token is nobody's
 	mux.HandleFunc("GET "+repo+"/pulls/{number}", f.answer(f.pull))
 	mux.HandleFunc("GET "+repo+"/pulls", f.answer(f.find))
 	mux.HandleFunc("POST "+repo+"/pulls", f.answer(f.open))

@@ -2,6 +2,7 @@ package act
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"maps"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"hotswap/e2e/rig"
 )
@@ -43,8 +45,12 @@ type run struct {
 	workflow, event string
 	commit, ref     string
 	payload         map[string]any
-	secrets         map[string]string
+	secrets         map[string]string // nil: those of the repository
+	environment     map[string]string // of the runner, beside what every run has
 }
+
+// longest is what a job may take on the slowest machine.
+const longest = 10 * time.Minute
 
 // The runner's answer to a setting of an output, and to a step's summary.
 var (
@@ -76,8 +82,10 @@ func (w *team) run(t *testing.T, r run) job {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := exec.Command(rig.Program(t, "act"), w.arguments(t, r, here, dir)...)
-	c.Dir = clone
+	ctx, cancel := context.WithTimeout(t.Context(), longest)
+	defer cancel()
+	c := exec.CommandContext(ctx, rig.Program(t, "act"), w.arguments(t, r, here, dir)...)
+	c.Dir, c.WaitDelay = clone, longest/10
 	c.Env = append(rig.Environment(), "HOME="+dir, "PATH="+filepath.Join(here, "bin")+string(os.PathListSeparator)+os.Getenv("PATH"))
 	var out bytes.Buffer
 	c.Stdout, c.Stderr = &out, &out
@@ -86,7 +94,7 @@ func (w *team) run(t *testing.T, r run) job {
 	}
 	j := job{code: c.ProcessState.ExitCode(), log: out.String(), outputs: map[string]string{}, logs: map[string]string{}}
 	if steps, err := os.ReadFile(filepath.Join(dir, "steps.log")); err == nil { // else there was none
-		j.log += "--- what the steps said\n" + string(steps)
+		j.log += stepsSaid + string(steps)
 	}
 	for _, part := range outputLine.FindAllStringSubmatch(j.log, -1) {
 		j.outputs[part[1]] = part[2]
@@ -105,6 +113,9 @@ func (w *team) run(t *testing.T, r run) job {
 	return j
 }
 
+// stepsSaid begins, in a job's log, what its steps said, as they said it.
+const stepsSaid = "--- what the steps said\n"
+
 // arguments are act's, for a run in dir; here has what stands for other people's actions.
 func (w *team) arguments(t *testing.T, r run, here, dir string) []string {
 	t.Helper()
@@ -114,10 +125,12 @@ func (w *team) arguments(t *testing.T, r run, here, dir string) []string {
 		"--action-cache-path", filepath.Join(dir, "cache"), "--no-cache-server", "--no-skip-checkout",
 		"--var", "HOTSWAP_PATH=" + rig.Program(t, "hotswap"),
 	}
-	for name, value := range maps.All(map[string]string{
+	environment := map[string]string{
 		"SSL_CERT_FILE": w.CA, "ARTIFACTS": filepath.Join(dir, "artifacts"), "ORIGIN": w.Dir, "STEPS": filepath.Join(dir, "steps.log"), "SHA_REF": r.commit, "GITHUB_REF": r.ref,
 		"GITHUB_API_URL": w.forge.url, "GITHUB_REPOSITORY": repository, "GITHUB_RUN_ID": filepath.Base(dir),
-	}) {
+	}
+	maps.Copy(environment, r.environment)
+	for name, value := range environment {
 		args = append(args, "--env", name+"="+value)
 	}
 	secrets := r.secrets
