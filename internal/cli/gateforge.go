@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"time"
 
 	"hotswap/internal/forge"
 	"hotswap/internal/gate"
@@ -10,12 +11,27 @@ import (
 // gateForge is the forge as the gate sees it.
 type gateForge struct{ *forge.Repository }
 
+// forgeTime bounds one thing that the forge is asked or told: a rate limit may last an hour, and
+// no run is to wait so long for a comment.
+const forgeTime = 2 * time.Minute
+
 func (f gateForge) PullRequest(ctx context.Context, number int) (gate.Standing, error) {
+	ctx, cancel := context.WithTimeout(ctx, forgeTime)
+	defer cancel()
 	pr, err := f.Repository.PullRequest(ctx, number)
 	return gate.Standing{Open: pr.State == "open", Merged: pr.Merged, Head: pr.Head}, err
 }
 
+// Comment writes a pull request's one comment of that marker.
+func (f gateForge) Comment(ctx context.Context, number int, marker, markdown string) error {
+	ctx, cancel := context.WithTimeout(ctx, forgeTime)
+	defer cancel()
+	return f.Repository.Comment(ctx, number, marker, markdown)
+}
+
 func (f gateForge) SetStatus(ctx context.Context, commit string, s gate.Status) error {
+	ctx, cancel := context.WithTimeout(ctx, forgeTime)
+	defer cancel()
 	state := forge.Failure
 	if s.Good {
 		state = forge.Success
