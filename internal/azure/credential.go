@@ -70,6 +70,16 @@ func findLogin(o Options) (login, error) {
 	}, nil
 }
 
+// HasCredential reports whether a credential is given, right or wrong. An az session is none: that
+// there is one is not known before az is asked.
+func HasCredential(o Options) bool {
+	l, err := findLogin(o)
+	if err != nil {
+		return online.CodeOf(err) != online.Unauthenticated
+	}
+	return l.from != azSession
+}
+
 func principalLogin(text []byte, from string) (login, error) {
 	var p principal
 	if json.Unmarshal(text, &p) != nil { // whose error may quote what it read

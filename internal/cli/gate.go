@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"hotswap/internal/azure"
 	"hotswap/internal/gate"
 	"hotswap/internal/online"
 	"hotswap/internal/rollout"
@@ -17,6 +18,10 @@ const (
 	decisionVariable = "HOTSWAP_GATE_DECISION"
 	reasonVariable   = "HOTSWAP_GATE_REASON"
 )
+
+// dependabot is the actor of runs that GitHub gives no secrets, and a token that can only read
+// (docs.github.com/code-security/dependabot/troubleshooting-dependabot/troubleshooting-dependabot-on-github-actions).
+const dependabot = "dependabot[bot]"
 
 // gateFlags say what a pull request would deploy, and of which event it is asked.
 type gateFlags struct {
@@ -170,7 +175,10 @@ func (f *gateFlags) readEvent(s *session) (gate.Event, error) {
 	if err != nil {
 		return gate.Event{}, online.Errorf(online.Invalid, "read the event: %w", err)
 	}
-	return gate.ReadEvent(gate.Run{Name: name, SHA: s.Getenv("GITHUB_SHA"), Ref: s.Getenv("GITHUB_REF")}, text)
+	e, err := gate.ReadEvent(gate.Run{Name: name, SHA: s.Getenv("GITHUB_SHA"), Ref: s.Getenv("GITHUB_REF")}, text)
+	// Who has given Dependabot secrets of its own has its pull requests deployed like others.
+	e.Dependabot = s.Getenv("GITHUB_ACTOR") == dependabot && !azure.HasCredential(s.cloud())
+	return e, err
 }
 
 // gate is that of the files' endpoint. It asks the workspace nothing yet.

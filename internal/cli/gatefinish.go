@@ -52,7 +52,7 @@ func (f *gateFlags) finish(ctx context.Context, s *session) error {
 		Decision: s.Getenv(decisionVariable), Reason: s.Getenv(reasonVariable), Rollout: s.Getenv(rolloutVariable),
 	}
 	page := gatePage{name: g.Name, ended: ended}
-	if e.Fork { // it has no credential
+	if e.Fork || e.Dependabot { // it has no credential
 		page.outcome = forked(ended)
 	} else if page.outcome, page.world, err = g.Finish(ctx, ended); err != nil {
 		page.outcome = gate.Outcome{State: gate.Failed, Text: err.Error(), Wrong: true}

@@ -88,6 +88,9 @@ func (d Decision) with(next Record) Decision {
 // Decide decides what a run may do. It asks for what it needs to know, the workspace last, so a
 // fork is decided without it.
 func Decide(f Facts) Decision {
+	if e := f.Event; e.Dependabot && e.PullRequest > 0 && !e.Fork {
+		return f.dependabot()
+	}
 	switch f.Event.Kind {
 	case Open:
 		return f.open()
@@ -156,6 +159,25 @@ func (f Facts) atOnce() Decision {
 		return fail(online.Refused, "%s", late)
 	}
 	return Decision{}
+}
+
+// dependabot decides on a run that Dependabot began, without the workspace. What it can't know of,
+// such as a newer model, it does not claim to know.
+func (f Facts) dependabot() Decision {
+	e, gated := f.Event, len(f.Changed) > 0
+	const why = "GitHub gives the runs that Dependabot begins no secrets"
+	switch {
+	case !gated && e.Kind == Open:
+		return pass("%s changes no gated path: nothing to deploy; whether a newer model is registered was not asked, as %s", e, why)
+	case !gated:
+		return pass("%s changes no gated path: nothing to do; what is live was not asked, as %s", e, why)
+	case e.Kind == Merged:
+		return fail(online.Refused, "%s is merged and changes gated paths (%s), but this run has no credential, as %s: run the workflow on main", e, few(f.Changed), why)
+	case e.Kind == Closed:
+		return fail(online.Refused, "%s changes gated paths (%s), and whether it is live is not known, as %s: hotswap drift tells, and brings main's back with --repair", e, few(f.Changed), why)
+	}
+	return fail(online.Refused, "%s changes gated paths (%s), but this run has no credential to deploy, as %s: close the pull request and open it again yourself, "+
+		"so that the run is yours; or give Dependabot the secret (gh secret set AZURE_SERVICE_PRINCIPAL --app dependabot)", e, few(f.Changed), why)
 }
 
 // untouched decides on an open pull request that has nothing to deploy: what an earlier push of it

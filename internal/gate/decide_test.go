@@ -27,6 +27,8 @@ func pullRequest(k Kind) Event {
 func draft(e Event) Event { e.Draft = true; return e }
 func fork(e Event) Event  { e.Fork = true; return e }
 
+func bot(e Event) Event { e.Dependabot = true; return e }
+
 func dispatch(branch string) Event {
 	return Event{Kind: Dispatched, Head: headA, Branch: branch, DefaultBranch: "main"}
 }
@@ -86,6 +88,11 @@ func TestDecide(t *testing.T) { //nolint:gocyclo // because it is a table of con
 		"opened, a newer model":              {event: pullRequest(Open), world: func(w *World) { w.Newer = "azureml:m:3" }, want: Deploy, says: "azureml:m:3", after: held},
 		"opened, fork":                       {event: fork(pullRequest(Open)), want: Pass, says: "nothing to deploy"},
 		"opened, fork, gated":                {event: fork(pullRequest(Open)), changed: gatedA, want: Fail, code: online.Refused, says: "fork"},
+		"opened, Dependabot":                 {event: bot(pullRequest(Open)), want: Pass, says: "was not asked"},
+		"opened, Dependabot, gated":          {event: bot(pullRequest(Open)), changed: gatedA, want: Fail, code: online.Refused, says: "no secrets"},
+		"closed, Dependabot, gated":          {event: bot(pullRequest(Closed)), changed: gatedA, want: Fail, code: online.Refused, says: "not known"},
+		"merged, Dependabot":                 {event: bot(pullRequest(Merged)), want: Pass, says: "nothing to do"},
+		"merged, Dependabot, gated":          {event: bot(pullRequest(Merged)), changed: gatedA, want: Fail, code: online.Refused, says: "run the workflow on main"},
 		"opened, draft, gated":               {event: draft(pullRequest(Open)), changed: gatedA, want: Fail, code: online.Refused, says: "draft"},
 		"opened, draft, a newer model":       {event: draft(pullRequest(Open)), world: func(w *World) { w.Newer = "azureml:m:3" }, want: Pass},
 		"opened, superseded":                 {event: pullRequest(Open), changed: gatedA, forge: &Standing{Open: true, Head: headB}, want: Fail, code: online.Refused, says: "newest push"},

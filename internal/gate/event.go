@@ -28,6 +28,7 @@ type Event struct {
 	PullRequest int    // 0 where the event is of none
 	Title, URL  string
 	Fork, Draft bool
+	Dependabot  bool // began the run, which therefore has no credential
 
 	Head, HeadBranch string // the newest commit; of a dispatch, what is checked out
 	Base, BaseBranch string
