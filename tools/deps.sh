@@ -6,6 +6,8 @@ missing=()
 command -v gcc >/dev/null || missing+=(gcc libc6-dev) # the race detector links with it
 command -v git >/dev/null || missing+=(git)
 command -v npm >/dev/null || missing+=(npm) # brings Azurite, the peer of the blob store's tests
+command -v jq >/dev/null || missing+=(jq) # the steps of the sample that trains read JSON with it
+command -v curl >/dev/null || missing+=(curl) # hotswap-setup downloads with it
 command -v spin >/dev/null || missing+=(spin) # checks the protocol's model
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 [ ${#missing[@]} -eq 0 ] && exit 0
