@@ -29,6 +29,15 @@ type Forge struct {
 	URL         string `json:"url,omitempty"` // of the run
 }
 
+// same reports whether two runs are for the same pull request or, where they are for none, for the
+// same branch.
+func (f *Forge) same(of *Forge) bool {
+	if f == nil || of == nil || f.Server != of.Server || f.Repository != of.Repository || f.PullRequest != of.PullRequest {
+		return false
+	}
+	return f.PullRequest > 0 || f.Ref != "" && f.Ref == of.Ref
+}
+
 // String names the actor to people, by the name that says most.
 func (a Actor) String() string {
 	p := a.Principal

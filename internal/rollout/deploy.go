@@ -58,7 +58,7 @@ func (r *Runner) deploy(ctx context.Context, req Request) (*turn, error) {
 	if _, err := r.resolveModel(ctx, req); err != nil { // nothing is locked for a model that is not there
 		return nil, err
 	}
-	t, err := r.open(ctx, cmp.Or(req.Reason, "rollout"), takeable, false)
+	t, err := r.open(ctx, cmp.Or(req.Reason, "rollout"), r.ownToo(ctx), false)
 	if err != nil {
 		return nil, err
 	}

@@ -13,6 +13,7 @@ type Live struct {
 	Traffic    online.Traffic
 	Deployment *azure.Deployment // nil where not exactly one has all the traffic
 	Made       *State            // the rollout that put it there, by its mark; nil where none is known
+	Marked     *State            // the rollout whose mark it has, whatever was changed of it since; nil where none is known
 	Newest     *State            // of the journal; nil where there is none
 	Back       *State            // the rollback that made the traffic what it is; nil where none did
 }
@@ -38,8 +39,11 @@ func (r *Runner) Live(ctx context.Context) (l Live, err error) {
 		return l, err
 	}
 	if l.Deployment != nil {
-		if l.Made, err = r.made(ctx, *l.Deployment); err != nil {
+		if l.Marked, err = r.marked(ctx, *l.Deployment); err != nil {
 			return l, err
+		}
+		if l.Marked != nil && l.Marked.Candidate.Fingerprint == l.Deployment.Fingerprint {
+			l.Made = l.Marked
 		}
 	}
 	l.Back, err = r.rolledBack(ctx, l.Deployment)
@@ -59,15 +63,15 @@ func (r *Runner) rolledBack(ctx context.Context, d *azure.Deployment) (*State, e
 	return &last, nil
 }
 
-// made finds the rollout whose candidate d is, unchanged.
-func (r *Runner) made(ctx context.Context, d azure.Deployment) (*State, error) {
+// marked finds the rollout whose mark d has.
+func (r *Runner) marked(ctx context.Context, d azure.Deployment) (*State, error) {
 	id := d.Tags[online.TagRollout]
 	if id == "" {
 		return nil, nil
 	}
 	_, s, _, err := r.newest(ctx, id)
 	switch {
-	case online.CodeOf(err) == online.NotFound, err == nil && s.Candidate.Fingerprint != d.Fingerprint:
+	case online.CodeOf(err) == online.NotFound:
 		return nil, nil
 	case err != nil:
 		return nil, err

@@ -150,6 +150,17 @@ func takeable(l journal.Lock) bool { return gone(l.Holder) }
 // wait for somebody's next step.
 func restingToo(l journal.Lock) bool { return l.Holder.PID == 0 || gone(l.Holder) }
 
+// ownToo takes as well the lock of a rollout between two of its steps that has moved no traffic, and
+// is of the same pull request or branch: its newest run counts, and one that was cancelled does not
+// keep the next off.
+func (r *Runner) ownToo(ctx context.Context) func(journal.Lock) bool {
+	_, s, _, err := r.newest(ctx, "")
+	if err != nil || s.Phase != Deployed && s.Phase != Tested || !s.By.Forge.same(r.Actor.Forge) {
+		return takeable // a journal that can't be read is told by what needs it
+	}
+	return func(l journal.Lock) bool { return takeable(l) || l.Holder.PID == 0 && l.Rollout == s.ID }
+}
+
 // rejoin takes the lock for a further step of a rollout that has begun: the named one, or the
 // newest where id is "". One that has lost its lock goes on only where that is asked for.
 func (r *Runner) rejoin(ctx context.Context, id string, lost bool) (*turn, error) {
