@@ -7,6 +7,7 @@ import (
 	"hotswap/internal/gate"
 	"hotswap/internal/online"
 	"hotswap/internal/rollout"
+	"hotswap/internal/spec"
 )
 
 // gated is an endpoint as the gate sees it: by what its rollouts have left.
@@ -30,11 +31,32 @@ func (g *gated) Live(ctx context.Context) (gate.Live, error) {
 	if d := l.Deployment; d != nil {
 		live.Deployment, live.Fingerprint = &d.Deployment, d.Fingerprint
 	}
+	if l.Made == nil {
+		if l.Made, err = g.scaled(ctx, l); err != nil {
+			return live, err
+		}
+	}
 	live.Rollout, live.Back = gateRollout(l.Made), gateRollout(l.Back)
 	if l.Newest != nil && !l.Newest.Phase.Terminal() {
 		live.Underway = gateRollout(l.Newest)
 	}
 	return live, nil
+}
+
+// scaled is the rollout of what was scaled since, by a person or by itself, and is as it was put but
+// for that; nil where more was changed.
+func (g *gated) scaled(ctx context.Context, l rollout.Live) (*rollout.State, error) {
+	if l.Marked == nil || l.Marked.Candidate.Content == nil {
+		return nil, nil
+	}
+	put := *l.Marked.Candidate.Content
+	var d spec.Deployment
+	d.Deployment = put
+	changes, err := g.Runner.Differs(ctx, l.Deployment.Deployment, d, put.Model)
+	if err != nil || !rollout.Same(changes, true) {
+		return nil, err
+	}
+	return l.Marked, nil
 }
 
 func gateRollout(s *rollout.State) *gate.Rollout {

@@ -188,7 +188,9 @@ func (f Facts) untouched() Decision {
 	if !own && (r.Hold != nil || !f.World.Live.of(e.PullRequest)) {
 		return pass("%s changes no gated path, and no newer model is registered: nothing to deploy", e)
 	}
-	switch {
+	switch u := f.World.Live.Underway; {
+	case f.World.IsMain && u != nil && u.PullRequest == e.PullRequest:
+		return f.restore("%s changes no gated path any more, but its rollout %s was cut off, which is undone", e, u.ID)
 	case f.World.IsMain || f.World.Live.nothing():
 		return pass("%s changes no gated path, and nothing of it is live: nothing to deploy", e).with(r.released())
 	case r.Main == nil: // the checkout is what main has
@@ -233,6 +235,8 @@ func (f Facts) closed() Decision {
 		return pass("%s does not hold the endpoint: %s does", e, r.Hold)
 	case !own && !live.of(e.PullRequest):
 		return pass("%s was closed unmerged and was never live, or is not any more: nothing to restore", e)
+	case f.World.IsMain && live.Underway != nil && live.Underway.PullRequest == e.PullRequest:
+		return f.restore("%s was closed unmerged while its rollout %s was on its way, which is undone", e, live.Underway.ID)
 	case f.World.IsMain, live.nothing():
 		return pass("%s was closed unmerged, and nothing of it is live: nothing to restore", e).with(r.released())
 	case r.Main == nil:

@@ -101,6 +101,9 @@ func (d *Drift) merged(w World, holder Holder, changes []Change) {
 	default:
 		d.drifted(w, holder, changes, "%s is merged, and what is live was not verified to be what main has now", h.name())
 		why := "run the workflow on main, which deploys what main has"
+		if !h.Main {
+			why = "free the endpoint with hotswap gate release, and " + why
+		}
 		if holder.TreeNotChecked != "" {
 			why = holder.TreeNotChecked + ": " + why
 		}
@@ -119,7 +122,7 @@ func (d *Drift) drifted(w World, holder Holder, changes []Change, format string,
 	switch {
 	case w.Record.Main == nil:
 		d.Refusal = online.Errorf(online.Refused, "%s; nothing was verified on main yet that could be brought back: run the workflow on main, which deploys what main has", d.Reason)
-	case back != nil && (h == nil || !h.Restoring) && !w.IsMain:
+	case back != nil && !w.IsMain && (!over || !h.Restoring && !h.has(w.Live)): // to another push of one that is over is no way back
 		d.Reason += fmt.Sprintf(": %s rolled it back by rollout %s", person(back.By), back.ID)
 		d.Refusal = online.Errorf(online.Refused, "%s, which is not undone by a repair: revert the change on main, and run the workflow on main", d.Reason)
 	case w.Live.Underway != nil && !over:

@@ -34,7 +34,7 @@ type Event struct {
 	Base, BaseBranch string
 	MergeBase        string    // where the branch has left its base, by Gitea, whose Base is what the base has by now; else ""
 	Merge            string    // the commit that a merge has made
-	Branch           string    // of a dispatch; "" for a tag
+	Branch           string    // of a dispatch; a tag is there by its whole name, refs/tags/v1, which no branch has
 	DefaultBranch    string    // of the repository
 	Updated          time.Time // when the pull request changed last
 }
@@ -99,10 +99,7 @@ func ReadEvent(run Run, text []byte) (e Event, err error) {
 		return p.mergeGroup(e)
 	case "workflow_dispatch":
 		e.Kind, e.Head = Dispatched, run.SHA
-		e.Branch, _ = strings.CutPrefix(run.Ref, "refs/heads/")
-		if e.Branch == run.Ref {
-			e.Branch = ""
-		}
+		e.Branch = branchName(run.Ref)
 		if e.Head == "" {
 			return e, online.Errorf(online.Invalid, "the run has no commit: $GITHUB_SHA is empty")
 		}
@@ -171,6 +168,14 @@ func (p payload) mergeGroup(e Event) (Event, error) {
 
 func branchName(ref string) string { return strings.TrimPrefix(ref, "refs/heads/") }
 
+// refName names a branch, or a tag, in a sentence.
+func refName(ref string) string {
+	if tag, is := strings.CutPrefix(ref, "refs/tags/"); is {
+		return "tag " + tag
+	}
+	return "branch " + ref
+}
+
 // isCommit reports whether text is a commit's id, and so nothing that git takes for an option.
 func isCommit(text string) bool {
 	const sha1, sha256 = 40, 64
@@ -196,7 +201,7 @@ func (e Event) String() string {
 	case e.Kind == Queued:
 		return "the merge queue's commit " + short(e.Head)
 	case e.Branch != "":
-		return "branch " + e.Branch
+		return refName(e.Branch)
 	}
 	return "commit " + short(e.Head)
 }

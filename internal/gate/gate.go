@@ -86,7 +86,7 @@ func (h Hold) name() string {
 	case h.PullRequest > 0:
 		return fmt.Sprintf("pull request #%d", h.PullRequest)
 	case h.Branch != "":
-		return "branch " + h.Branch
+		return refName(h.Branch)
 	}
 	return "a repair"
 }

@@ -140,7 +140,7 @@ func (s seen) repaired(d Drift, head, by string) (next Record, done bool) {
 			m.Branch = next.Main.Branch
 		}
 		return Record{Main: m}, true
-	case !s.IsMain:
+	case !s.IsMain, s.Live.Underway != nil: // what was cut off is undone as well
 		return next, false
 	}
 	m := *next.Main

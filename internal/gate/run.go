@@ -112,6 +112,9 @@ func (g *Gate) look(ctx context.Context, e Event) (s seen, err error) {
 		return s, err
 	}
 	s.NewerMain, err = w.Endpoint.Newer(ctx, main.Content.Model)
+	if s.Live.Back != nil { // what a person has gone back from is no news
+		s.Newer = s.NewerMain
+	}
 	return s, err
 }
 

@@ -74,6 +74,9 @@ func (f Ended) settledBefore() Outcome {
 	if f.World.IsMain && main != nil && main.Commit == f.Event.main() {
 		return Outcome{State: Verified, Text: "what runs is what main has"}
 	}
+	if live := f.World.Live; f.Rollout != "" && live.Rollout != nil && live.Rollout.ID == f.Rollout {
+		return Outcome{Failed, "it is live, but its hold was released meanwhile, so nothing keeps production equal to main: run the workflow again, or hotswap drift --repair, which restores what main stands for", true}
+	}
 	return Outcome{Failed, "it is not live, and what was live before is", true}
 }
 
