@@ -167,19 +167,18 @@ func (p *team) ask(s *session) error {
 		{&p.endpoint, "name of the endpoint", "--endpoint-name", ""},
 		{&p.group, "resource group of the workspace", "--resource-group", ""},
 		{&p.workspace, "name of the workspace", "--workspace-name", ""},
-		{&p.model, "name of the registered model", "--model", p.endpoint},
+		{&p.model, "name of the registered model", "--model", ""},
 		{&p.environment, "environment of the forge", "--environment", "production"},
 	} {
+		if q.value == &p.model {
+			q.fallback = p.endpoint // which may have just been asked for
+		}
 		if *q.value == "" && terminal {
 			fmt.Fprintf(s.Stderr, "%s [%s]: ", q.what, q.fallback)
 			line, _ := answers.ReadString('\n') // at the end of the input the default is taken
 			*q.value = strings.TrimSpace(line)
 		}
-		fallback := q.fallback
-		if q.value == &p.model {
-			fallback = p.endpoint // which may have just been asked for
-		}
-		if *q.value = cmp.Or(*q.value, fallback); *q.value == "" {
+		if *q.value = cmp.Or(*q.value, q.fallback); *q.value == "" {
 			missing = append(missing, q.flag)
 		}
 	}

@@ -82,7 +82,7 @@ func TestStepTellsTheNextOnes(t *testing.T) {
 	}
 }
 
-func TestFailedVerdictIsAnOutputToo(t *testing.T) {
+func TestVerdictIsAnOutput(t *testing.T) {
 	s, _, file := inJob(t)
 	state := underWay
 	state.Phase, state.Verdict = rollout.Refused, &checks.Verdict{Reasons: []string{"off by 3 | <b>bold</b>"}}
@@ -91,6 +91,13 @@ func TestFailedVerdictIsAnOutputToo(t *testing.T) {
 		t.Fatalf("got %v, want the command's own error", err)
 	}
 	if got := values(t, file("GITHUB_OUTPUT")); got["verdict"] != verdictFailed || got["outcome"] != "Refused" {
+		t.Errorf("outputs %v", got)
+	}
+	state.Verdict = &checks.Verdict{Passed: true}
+	if err := s.told(state, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := values(t, file("GITHUB_OUTPUT")); got["verdict"] != verdictPassed {
 		t.Errorf("outputs %v", got)
 	}
 	if text := file(summaryVariable); strings.Contains(text, "<b>") || strings.Contains(text, "3 |") {
