@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"strings"
 	"testing"
 )
 
@@ -205,4 +207,60 @@ func TestGateScaled(t *testing.T) {
 	s.run(t, "drift", "-e", g.endpoint, "--repair").expect(t, 0, "")
 	g.answers(t, "one-five")
 	g.wantHold(t, 5)
+}
+
+// A run of main that was killed before it could record what it has made live is recorded by the next repair.
+func TestGateMainCutOff(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	g := newGated(t, s, "cutoff")
+	w := g.dispatch(t, "main")
+	w.gate(t).expect(t, 0, "")
+	w.deliver(t)
+	g.answers(t, "one")
+	w.step(t, w.files("drift", "--repair")...).expect(t, 0, "")
+	g.wantHold(t, 0)
+	g.wantMain(t, g.git(t, "rev-parse", "main"))
+	w.finish(t).prints(t, "verified")
+}
+
+// Two endpoints of one repository have each their own pull request, and each its own record.
+func TestGateTwoEndpoints(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	g := newGated(t, s, "pair-a")
+	g.dispatch(t, "main").all(t, "deploy").green(t)
+	g.write(t, "hotswap.yml", "request_file: request.json\n")
+	for _, name := range []string{"endpoint.yml", "deployment.yml", "request.json", "src/score.py"} {
+		text, err := os.ReadFile(g.path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.write(t, "b/"+name, strings.ReplaceAll(string(text), "pair-a", "pair-b"))
+		g.write(t, "a/"+name, string(text))
+	}
+	g.commit(t, "two")
+	b := &gated{project: &project{g.dir, "pair-b"}, s: s, clock: g.clock}
+	b.register(t, s, "one")
+	files := func(w *workflow, folder string, args ...string) result {
+		return w.step(t, append(args, "--endpoint-file", w.path(folder+"/endpoint.yml"), "--deployment-file", w.path(folder+"/deployment.yml"))...)
+	}
+	for _, folder := range []string{"a", "b"} {
+		w := g.dispatch(t, "main")
+		files(w, folder, "gate").expect(t, 0, "")
+		files(w, folder, "deploy").expect(t, 0, "")
+		w.step(t, "test", "--endpoint-file", w.path(folder+"/endpoint.yml")).expect(t, 0, "")
+		w.step(t, "swap", "--endpoint-file", w.path(folder+"/endpoint.yml")).expect(t, 0, "")
+		files(w, folder, "gate", "finish").expect(t, 0, "")
+	}
+	p := g.open(t, 5, "")
+	g.git(t, "checkout", "-q", "-B", p.branch, "main")
+	g.write(t, "b/src/score.py", doubling+"\n# b\n")
+	g.commit(t, "b alone")
+	w := p.run(t, "opened")
+	files(w, "a", "gate").prints(t, "pass")
+	w = p.run(t, "opened")
+	files(w, "b", "gate").prints(t, "deploy")
+	g.wantHold(t, 0)
+	b.wantHold(t, 5)
 }

@@ -67,6 +67,8 @@ func (d *Drift) whileHeld(w World, holder Holder, changes []Change) {
 		d.drifted(w, holder, changes, "%s is closed unmerged, and holds the endpoint still", h)
 	case w.Live.Underway != nil:
 		d.held("a rollout is under way, and %s holds the endpoint", h)
+	case h.Main && holder.TreeSame && w.Live.verified():
+		d.State, d.Reason = Behind, fmt.Sprintf("%s, and is what is checked out of main: only the record is behind", h)
 	case w.IsMain || w.Live.nothing() || h.has(w.Live):
 		d.held("%s holds the endpoint%s", h, holder.unknown(h))
 	default:

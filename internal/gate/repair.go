@@ -29,7 +29,7 @@ func (g *Gate) judge(ctx context.Context, e Event) (Drift, seen, error) {
 func (g *Gate) holder(ctx context.Context, s seen) (h Holder, err error) {
 	hold := s.Record.Hold
 	switch {
-	case hold == nil || hold.PullRequest == 0 || hold.Restoring:
+	case hold == nil || hold.Restoring || hold.PullRequest == 0 && !hold.Main:
 		return h, nil
 	case hold.Main:
 		h.Known, h.Merged = true, true

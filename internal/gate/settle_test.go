@@ -113,6 +113,8 @@ func TestJudge(t *testing.T) {
 		"merged, unverified":        {world: func(w *World) { own(w); w.Live.Rollout.Promoted = false }, holder: Holder{Known: true, Merged: true, TreeSame: true}, state: Drifted, code: online.Refused},
 		"closed, gone back within":  {world: func(w *World) { own(w); w.Live.Back = &Rollout{ID: "r9", By: "bob"} }, holder: closed, state: Drifted, restorable: true},
 		"closed, gone back beyond":  {world: func(w *World) { own(w); w.Live = liveOf(3); w.Live.Back = &Rollout{ID: "r9", By: "bob"} }, holder: closed, state: Drifted, code: online.Refused, says: "bob"},
+		"main by hand, the same":    {world: func(w *World) { own(w); w.Record.Hold = &Hold{Branch: "main", Main: true} }, holder: Holder{Known: true, Merged: true, TreeSame: true}, state: Behind},
+		"main by hand, on its way":  {world: func(w *World) { own(w); w.Record.Hold = &Hold{Branch: "main", Main: true} }, holder: Holder{Known: true, Merged: true}, state: Held},
 		"restoring":                 {world: func(w *World) { own(w); w.Record.Hold.Restoring = true }, holder: open, state: Drifted, restorable: true, says: "is not done"},
 		"restoring, rolled back":    {world: func(w *World) { own(w); w.Record.Hold.Restoring = true; w.Live.Back = &Rollout{} }, state: Drifted, restorable: true},
 		"a branch":                  {world: func(w *World) { own(w); w.Record.Hold = &Hold{Branch: "x", Rollout: "r7"} }, state: Held, says: "branch x"},
