@@ -155,6 +155,14 @@ func TestSetup(t *testing.T) {
 				expect(t, c.code, c.says)
 		})
 	}
+
+	// As in a pull request from a fork: the workflow gives what its variables hold, which is nothing.
+	const action = ".github/actions/hotswap-setup/action.yml"
+	w.Replace(t, action, "OWN_ASSET: ''", "OWN_ASSET: '"+release.URL+"/hotswap'")
+	w.Replace(t, action, "OWN_SHA256: ''", "OWN_SHA256: '"+digest+"'")
+	w.Commit(t, "the release that we use")
+	w.run(t, run{workflow: "setup.yml", event: "workflow_dispatch", commit: w.Head(t), ref: "refs/heads/main", payload: map[string]any{"inputs": map[string]any{}}, environment: runner}).
+		expect(t, 0, "hotswap (devel)")
 }
 
 func writeCertificate(t *testing.T, file string, der []byte) {

@@ -51,7 +51,7 @@ func TestWorkflow(t *testing.T) {
 		"an action gone": {func(w *world) { w.remove(".github/actions/aml-endpoint-swap/action.yml") }, "actions", doctor.Failed, "aml-endpoint-swap is missing", "hotswap init --force"},
 		"an old action":  {func(w *world) { w.edit(".github/actions/aml-endpoint-test/action.yml", "runs:", "runs: # mine") }, "actions", doctor.Failed, "aml-endpoint-test is another one", "hotswap init --force"},
 		"an action set up": {func(w *world) {
-			w.edit(".github/actions/hotswap-setup/action.yml", "default: '' #setup", "default: 'x' #setup")
+			w.edit(".github/actions/hotswap-setup/action.yml", "OWN_ASSET: '' #setup", "OWN_ASSET: 'x' #setup")
 		}, "actions", doctor.OK, "", ""},
 		"not used": {func(w *world) { w.workflow("uses: ./.github/actions/aml-endpoint-swap", "run: true") }, "actions", doctor.Failed, "does not use .github/actions/aml-endpoint-swap", "hotswap init --force"},
 		"no job": {func(w *world) {
