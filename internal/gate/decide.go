@@ -167,14 +167,14 @@ func (f Facts) dependabot() Decision {
 	e, gated := f.Event, len(f.Changed) > 0
 	const why = "GitHub gives the runs that Dependabot begins no secrets"
 	switch {
+	case e.Kind == Closed:
+		return pass("%s was closed unmerged by Dependabot; whether anything of it is live was not asked, as %s: hotswap drift tells, and the scheduled one brings main's back", e, why)
 	case !gated && e.Kind == Open:
 		return pass("%s changes no gated path: nothing to deploy; whether a newer model is registered was not asked, as %s", e, why)
 	case !gated:
 		return pass("%s changes no gated path: nothing to do; what is live was not asked, as %s", e, why)
 	case e.Kind == Merged:
 		return fail(online.Refused, "%s is merged and changes gated paths (%s), but this run has no credential, as %s: run the workflow on main", e, few(f.Changed), why)
-	case e.Kind == Closed:
-		return fail(online.Refused, "%s changes gated paths (%s), and whether it is live is not known, as %s: hotswap drift tells, and brings main's back with --repair", e, few(f.Changed), why)
 	}
 	return fail(online.Refused, "%s changes gated paths (%s), but this run has no credential to deploy, as %s: close the pull request and open it again yourself, "+
 		"so that the run is yours; or give Dependabot the secret (gh secret set AZURE_SERVICE_PRINCIPAL --app dependabot)", e, few(f.Changed), why)

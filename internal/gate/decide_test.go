@@ -90,7 +90,7 @@ func TestDecide(t *testing.T) { //nolint:gocyclo // because it is a table of con
 		"opened, fork, gated":                {event: fork(pullRequest(Open)), changed: gatedA, want: Fail, code: online.Refused, says: "fork"},
 		"opened, Dependabot":                 {event: bot(pullRequest(Open)), want: Pass, says: "was not asked"},
 		"opened, Dependabot, gated":          {event: bot(pullRequest(Open)), changed: gatedA, want: Fail, code: online.Refused, says: "no secrets"},
-		"closed, Dependabot, gated":          {event: bot(pullRequest(Closed)), changed: gatedA, want: Fail, code: online.Refused, says: "not known"},
+		"closed, Dependabot":                 {event: bot(pullRequest(Closed)), want: Pass, says: "is live was not asked"},
 		"merged, Dependabot":                 {event: bot(pullRequest(Merged)), want: Pass, says: "nothing to do"},
 		"merged, Dependabot, gated":          {event: bot(pullRequest(Merged)), changed: gatedA, want: Fail, code: online.Refused, says: "run the workflow on main"},
 		"opened, draft, gated":               {event: draft(pullRequest(Open)), changed: gatedA, want: Fail, code: online.Refused, says: "draft"},
