@@ -139,7 +139,11 @@ func findPlace(loginURL, managerURL string) (place, error) {
 		managerURL = loginURL
 	}
 	for _, address := range []string{loginURL, managerURL} {
-		if u, err := url.Parse(address); err != nil || u.Scheme != "https" || u.Host == "" {
+		u, err := url.Parse(address)
+		switch {
+		case err == nil && u.User != nil: // which may be a password: neither quoted now nor shown later
+			return place{}, online.Errorf(online.Invalid, "the address at %q has a user in it, who is not sent anywhere: take it out", u.Host)
+		case err != nil || u.Scheme != "https" || u.Host == "":
 			return place{}, online.Errorf(online.Invalid, "%q is no https address", address)
 		}
 	}

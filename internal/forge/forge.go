@@ -75,9 +75,9 @@ const tryTime = 30 * time.Second
 
 // Dial checks what it was given and sends nothing.
 func Dial(o Options) (*Repository, error) {
-	base, err := url.Parse(strings.TrimRight(o.BaseURL, "/"))
-	if err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http" {
-		return nil, online.Errorf(online.Invalid, "the forge's address %q is no URL such as https://api.github.com", o.BaseURL)
+	base, err := parseBase(o.BaseURL)
+	if err != nil {
+		return nil, err
 	}
 	owner, name, both := strings.Cut(o.Repository, "/")
 	if !both || owner == "" || name == "" || strings.ContainsAny(name, "/?#") {
@@ -101,6 +101,17 @@ func Dial(o Options) (*Repository, error) {
 		return nil, online.Errorf(online.Invalid, "the forge is %q, want %s or %s", o.Kind, GitHub, Gitea)
 	}
 	return r, nil
+}
+
+func parseBase(address string) (*url.URL, error) {
+	base, err := url.Parse(strings.TrimRight(address, "/"))
+	switch {
+	case err != nil || base.Host == "" || base.Scheme != "https" && base.Scheme != "http":
+		return nil, online.Errorf(online.Invalid, "the forge's address %q is no URL such as https://api.github.com", address)
+	case base.User != nil: // which may be a password: not quoted
+		return nil, online.Errorf(online.Invalid, "the forge's address at %q has a user in it: give the token alone", base.Host)
+	}
+	return base, nil
 }
 
 // Kind tells whose API the forge speaks.

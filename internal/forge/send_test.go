@@ -25,6 +25,7 @@ func TestDialChecks(t *testing.T) {
 	}{
 		"no address":     {func(o *forge.Options) { o.BaseURL = "" }, online.Invalid, "no URL"},
 		"another scheme": {func(o *forge.Options) { o.BaseURL = "ssh://git@github.com" }, online.Invalid, "no URL"},
+		"a password":     {func(o *forge.Options) { o.BaseURL = "https://me:pa55@git.example" }, online.Invalid, `"git.example" has a user in it`},
 		"no repository":  {func(o *forge.Options) { o.Repository = "" }, online.Invalid, "want OWNER/NAME"},
 		"only a name":    {func(o *forge.Options) { o.Repository = "r" }, online.Invalid, "want OWNER/NAME"},
 		"a path":         {func(o *forge.Options) { o.Repository = "o/r/../.." }, online.Invalid, "want OWNER/NAME"},
