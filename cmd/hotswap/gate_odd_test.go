@@ -87,15 +87,19 @@ func TestGateAdoptsByHand(t *testing.T) {
 	}
 }
 
-// An endpoint that is deleted comes back.
+// An endpoint that is deleted comes back as its file has it.
 func TestGateEndpointDeleted(t *testing.T) {
 	t.Parallel()
 	s := startServer(t)
 	g := newGated(t, s, "deleted")
+	g.replace(t, "endpoint.yml", "auth_mode: key", "auth_mode: key\ntags: {team: fares}")
+	g.commit(t, "described")
 	g.dispatch(t, "main").all(t, "deploy").green(t)
 	s.run(t, "endpoint", "delete", "-n", g.endpoint, "--yes").expect(t, 0, "")
 	g.drift(t, 6)
+	s.run(t, "drift", "-e", g.endpoint, "--repair").expect(t, 1, "give --endpoint-file")
 	s.run(t, "drift", "--endpoint-file", g.path("endpoint.yml"), "--repair").expect(t, 0, "")
+	s.run(t, "endpoint", "show", "-n", g.endpoint, "-o", "json").prints(t, `"team": "fares"`)
 	g.answers(t, "one")
 	g.wantMain(t, g.git(t, "rev-parse", "main"))
 }

@@ -10,6 +10,7 @@ import (
 	"hotswap/internal/gate"
 	"hotswap/internal/online"
 	"hotswap/internal/rollout"
+	"hotswap/internal/spec"
 )
 
 // driftFlags name the endpoint and the checkout, with what a restored deployment must pass.
@@ -90,7 +91,15 @@ func (f *driftFlags) open(ctx context.Context, s *session, endpoint string, req 
 		}
 		return f.test.tests(s)
 	}
-	return &gated{Runner: r, req: req, tests: tests}, f.wait.set(r)
+	made := &gated{Runner: r, req: req, tests: tests}
+	if f.endpoint.file != "" {
+		e, err := spec.ReadEndpoint(s.path(f.endpoint.file))
+		if err != nil {
+			return nil, err
+		}
+		made.endpoint = &e
+	}
+	return made, f.wait.set(r)
 }
 
 // driftView is a drift as -o json shows it.

@@ -13,8 +13,9 @@ import (
 // gated is an endpoint as the gate sees it: by what its rollouts have left.
 type gated struct {
 	*rollout.Runner
-	req   *rollout.Request // of the checkout; nil: there are no files of a deployment
-	tests func() (rollout.Tests, error)
+	req      *rollout.Request // of the checkout; nil: there are no files of a deployment
+	tests    func() (rollout.Tests, error)
+	endpoint *spec.Endpoint // as its file has it; nil: it must be there
 }
 
 var errNoFiles = errors.New("give --endpoint-file and --deployment-file")
@@ -131,8 +132,10 @@ func (g *gated) Restore(ctx context.Context, main gate.Main) error {
 	if main.Commit != "" {
 		reason += ", commit " + short(main.Commit)
 	}
-	_, err = g.Reinstate(ctx, rollout.Reinstatement{
-		Content: main.Content, Fingerprint: main.Fingerprint, Commit: main.Commit, Reason: reason,
-	}, tests)
+	want := rollout.Reinstatement{Content: main.Content, Fingerprint: main.Fingerprint, Commit: main.Commit, Reason: reason}
+	if g.endpoint != nil {
+		want.Endpoint = *g.endpoint
+	}
+	_, err = g.Reinstate(ctx, want, tests)
 	return err
 }

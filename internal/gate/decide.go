@@ -171,6 +171,8 @@ func (f Facts) dependabot() Decision {
 		return pass("%s was closed unmerged by Dependabot; whether anything of it is live was not asked, as %s: hotswap drift tells, and the scheduled one brings main's back", e, why)
 	case !gated && e.Kind == Open:
 		return pass("%s changes no gated path: nothing to deploy; whether a newer model is registered was not asked, as %s", e, why)
+	case !gated && e.Kind == Closed: // with its branch its commits may be gone, so what it changed is not known
+		return pass("%s was closed unmerged; whether anything of it is live was not asked, as %s: hotswap drift tells", e, why)
 	case !gated:
 		return pass("%s changes no gated path: nothing to do; what is live was not asked, as %s", e, why)
 	case e.Kind == Merged:

@@ -86,11 +86,16 @@ func (r *Repository) Show(ctx context.Context, commit, name string) ([]byte, boo
 
 // Changed lists the files that the event changes: those of a pull request since it left its base,
 // with those that the merge itself has brought, and those of a merge group. A file that was moved
-// is there by both of its names. What is closed unmerged changes nothing.
+// is there by both of its names. What is closed
+// unmerged is undone without its commits, which are gone with its branch.
 func (r *Repository) Changed(ctx context.Context, e Event) ([]string, error) {
 	switch e.Kind {
-	case Dispatched, Closed:
+	case Dispatched:
 		return nil, nil
+	case Closed:
+		if r.has(ctx, e, e.Base) != nil || r.has(ctx, e, e.Head) != nil {
+			return nil, nil
+		}
 	case Merged:
 		return r.merged(ctx, e)
 	}

@@ -33,5 +33,6 @@ func TestChangedByMerge(t *testing.T) {
 	// Forwarded, as Gitea does: its base is the merge itself.
 	c.changed(Event{Kind: Merged, PullRequest: 1, Base: head, MergeBase: base, Head: head, Merge: head}, want...)
 
-	c.changed(Event{Kind: Closed, PullRequest: 1, Base: base, Head: headA})
+	c.changed(Event{Kind: Closed, PullRequest: 1, Base: base, Head: head}, want...)
+	c.changed(Event{Kind: Closed, PullRequest: 1, Base: base, Head: headA}) // its branch is deleted
 }

@@ -12,6 +12,7 @@ import (
 // Reinstatement is what is to be live again, as it was.
 type Reinstatement struct {
 	Content     online.Deployment // as it was put
+	Endpoint    spec.Endpoint     // to be created where it is gone; without one it must be there
 	Fingerprint string            // as it was read back then
 	Commit      string
 	Reason      string
@@ -29,11 +30,16 @@ func (r *Runner) Reinstate(ctx context.Context, want Reinstatement, tests Tests)
 	if err != nil || there {
 		return t.state, err
 	}
+	if want.Endpoint.Name == "" {
+		if _, err := r.Cloud.Endpoint(ctx, r.Endpoint); online.CodeOf(err) == online.NotFound {
+			return State{}, online.Errorf(online.NotFound, "endpoint %q is gone: give --endpoint-file, which says how it is made", r.Endpoint)
+		}
+		want.Endpoint.Name = r.Endpoint
+	}
 	d := want.Content
 	d.Tags = unmarked(d.Tags)
 	return r.Rollout(ctx, Request{
-		Endpoint:   spec.Endpoint{Endpoint: online.Endpoint{Name: r.Endpoint}},
-		Deployment: spec.Deployment{Deployment: d}, ModelVersion: FromFile, Commit: want.Commit, Reason: want.Reason,
+		Endpoint: want.Endpoint, Deployment: spec.Deployment{Deployment: d}, ModelVersion: FromFile, Commit: want.Commit, Reason: want.Reason,
 		Strategy: Strategy{Steps: []int{everything}, Retain: Warm, Bounds: DefaultStrategy().Bounds},
 	}, tests, len(tests.Suite.Names()) == 0)
 }
