@@ -123,3 +123,34 @@ func TestGateDrift(t *testing.T) {
 	g.dispatch(t, "main").all(t, "deploy").green(t)
 	g.wantMain(t, main)
 }
+
+// A merge whose run never came leaves main ahead of what is live: a checkout of main shows it, and
+// another branch, or a change of nothing that is gated, does not.
+func TestGateDriftOfMainAhead(t *testing.T) {
+	t.Parallel()
+	s := startServer(t)
+	g := newGated(t, s, "ahead")
+	g.dispatch(t, "main").all(t, "deploy").green(t)
+	g.git(t, "checkout", "-q", "main")
+	drift := func(args ...string) result {
+		c := s.client(nil, append([]string{"drift", "--endpoint-file", "endpoint.yml", "--deployment-file", "deployment.yml"}, args...)...)
+		c.Dir = g.dir
+		return finish(t, c)
+	}
+	g.write(t, "README.md", "of the endpoint, in more words\n")
+	g.commit(t, "words")
+	drift().expect(t, 0, "")
+
+	g.git(t, "checkout", "-q", "-b", "elsewhere")
+	g.write(t, "src/score.py", doubling+"\n# mended\n")
+	g.commit(t, "mended")
+	drift().expect(t, 0, "")
+
+	g.git(t, "checkout", "-q", "main")
+	g.git(t, "merge", "-q", "--ff-only", "elsewhere")
+	drift().expect(t, 6, "run the workflow on main")
+	drift("--repair").expect(t, 5, "run the workflow on main")
+	g.dispatch(t, "main").all(t, "deploy").green(t)
+	g.git(t, "checkout", "-q", "main")
+	drift().expect(t, 0, "")
+}

@@ -68,6 +68,9 @@ func (f *driftFlags) run(ctx context.Context, s *session) error {
 		git = nil // what it would tell is where a merge is recorded only
 	}
 	g := s.gate(name, git, func(ctx context.Context) (*gated, error) { return f.open(ctx, s, name, req) })
+	if git != nil && req != nil {
+		g.Gated = f.checkout(ctx, s, git)
+	}
 	s.askForge(ctx, g, f.forge)
 	var d gate.Drift
 	if f.repair {
@@ -76,6 +79,36 @@ func (f *driftFlags) run(ctx context.Context, s *session) error {
 		d, err = g.Drift(ctx, gate.Event{})
 	}
 	return s.toldDrift(d, err, f.repair)
+}
+
+// checkout is what of the checkout is gated, by its own settings; nil where the files are of none.
+func (f *driftFlags) checkout(ctx context.Context, s *session, git *gate.Repository) *gate.Checkout {
+	head, err := git.Head(ctx)
+	if err != nil {
+		return nil
+	}
+	files := gateFlags{endpointFile: f.endpoint.file, deploymentFile: f.deploymentFile}
+	paths, err := files.paths(ctx, s, git, gate.Event{Head: head})
+	if err != nil {
+		return nil
+	}
+	return &gate.Checkout{Branch: s.branch(ctx), Paths: paths}
+}
+
+// branch is the branch that is checked out; "" where it is none, or not known.
+func (s *session) branch(ctx context.Context) string {
+	if s.inWorkflow() { // which checks out a commit
+		name, is := strings.CutPrefix(s.Getenv("GITHUB_REF"), "refs/heads/")
+		if !is {
+			return ""
+		}
+		return name
+	}
+	name, err := s.git(ctx, "symbolic-ref", "--quiet", "--short", "HEAD")
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // open connects. A restored deployment is tested where there is something to test it with.
@@ -156,6 +189,9 @@ func (s *session) toldDrift(d gate.Drift, err error, repaired bool) error {
 		return err
 	case d.State == gate.Drifted && !repaired:
 		s.annotate(errorLevel, "", 0, 0, d.Reason)
+		if d.Refusal != nil {
+			return driftError{d.Refusal}
+		}
 		return driftError{online.Errorf(online.Conflict, "%s: hotswap drift --repair restores what main stands for", d.Reason)}
 	}
 	return nil

@@ -22,7 +22,8 @@ func (g *Gate) judge(ctx context.Context, e Event) (Drift, seen, error) {
 	if err != nil {
 		return Drift{}, s, err
 	}
-	return Judge(g.Name, s.World, holder, s.changes), s, nil
+	d := Judge(g.Name, s.World, holder, s.changes)
+	return d, s, g.ahead(ctx, s, &d)
 }
 
 // holder finds out what has become of the pull request that holds the endpoint.

@@ -53,6 +53,7 @@ type Gate struct {
 	Name    string                                    // of the endpoint
 	Connect func(context.Context) (*Workspace, error) // called when something must be known of the workspace, and not before
 	Git     *Repository                               // nil: there is no checkout
+	Gated   *Checkout                                 // what of the checkout is gated, for Drift; nil: it is not known
 	Forge   Forge                                     // nil: there is none to be asked
 	NoForge string                                    // why
 	Say     func(format string, args ...any)
