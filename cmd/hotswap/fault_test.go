@@ -236,6 +236,20 @@ func explains(phase, reason string) bool {
 	return slices.Contains([]string{"Swapping", "Watching", "RollingBack"}, phase) || phase == "Failed" && reason != ""
 }
 
+// settle waits until nothing is under way on the endpoint's deployments.
+func (l *lane) settle(t *testing.T) {
+	t.Helper()
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(500 * time.Millisecond) {
+		underway := false
+		for _, d := range l.status(t, l.s).Deployments {
+			underway = underway || d.State != "Succeeded" && d.State != "Failed"
+		}
+		if !underway {
+			return
+		}
+	}
+}
+
 // mend has what a rollout left open settled, as people would: by the next rollout; by resuming,
 // where the lock is kept for that; by moving the traffic, where that is said.
 func (l *lane) mend(t *testing.T, a aim, was string, left result) {
@@ -248,6 +262,10 @@ func (l *lane) mend(t *testing.T, a aim, was string, left result) {
 	code := next(l.rollout()...)
 	if code == 4 {
 		next("resume", "-e", l.endpoint)
+		code = next(l.rollout()...)
+	}
+	if code == 5 && strings.Contains(said[len(said)-1].stderr, "or wait") { // for what was on its way when a read of it failed
+		l.settle(t)
 		code = next(l.rollout()...)
 	}
 	if code == 5 && a.fault == stale { // halted, for a read that showed what nobody had written
